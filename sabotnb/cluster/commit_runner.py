@@ -20,7 +20,7 @@ def publish(order: Commit, blobs: Mapping[str, bytes]) -> None:
         for operator in vertex.operators
         if isinstance(operator.spec, Sink) and not operator.spec.pulled
     }
-    committer = connectors.committer(specs, order.run)
+    committer = connectors.committer(specs, order.run, order.epoch)
     if order.action == "abort":
         committer.abort(order.committables)
         return

@@ -18,7 +18,7 @@ from sabotnb.config import Config
 from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import Cut, EndReason
-from sabotnb.protocol.ids import RunId
+from sabotnb.protocol.ids import FIRST_EPOCH, RunId
 from sabotnb.protocol.state import KeyedState, StateSpec
 
 S = TypeVar("S", bound=KeyedState)
@@ -45,7 +45,7 @@ def _no_clock(_times: Times) -> DelayedRows | None:
 
 @dataclass(frozen=True, slots=True)
 class OperatorContext:
-    """The environment of one operator instance, made by its task.
+    """The environment of one operator instance, made by its task, which runs in ``epoch`` of ``run``.
 
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
     thread and makes the task call ``on_wake`` of this operator soon; ``wake_in(seconds)``, from the task's thread only,
@@ -64,6 +64,7 @@ class OperatorContext:
     wake: Callable[[], None] = _never_called
     wake_in: Callable[[float], None] = _never_called
     advance_clock: Callable[[Times], DelayedRows | None] = _no_clock
+    epoch: int = FIRST_EPOCH
     states: dict[StateSpec, KeyedState] = field(default_factory=dict)
 
     def keyed(self, spec: StateSpec, state: S) -> S:

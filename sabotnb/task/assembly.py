@@ -89,6 +89,7 @@ class Assembly:
             wake=partial(mailbox.wake_operator, node.id),
             wake_in=partial(alarms.add, node.id),
             advance_clock=task_input.advance_clock,
+            epoch=attempt.epoch,
         )
 
     def _ask_splits(self, nbytes: int) -> None:

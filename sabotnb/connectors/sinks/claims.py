@@ -19,10 +19,12 @@ from urllib.parse import unquote
 
 from sabotnb.connectors.folders.file_search import is_dotted
 from sabotnb.errors import SinkError
-from sabotnb.protocol import RunId, failure
+from sabotnb.protocol import FIRST_EPOCH, RunId, failure
 
 CLAIMS = {True: "appends.claim", False: "replaces.claim"}
-_HIDDEN = re.compile(r"\.sabotnb-(?P<job>.+)-(?P<number>\d+)(?:\.[0-9a-f]+)?(?:\.committed|\.aborted)?")
+_HIDDEN = re.compile(
+    r"\.sabotnb-(?P<job>.+)-(?P<number>\d+)(?:e(?P<epoch>\d+))?(?:\.[0-9a-f]+)?(?:\.committed|\.aborted)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,10 @@ def claim(hidden: Path, *, appends: bool) -> int:
     return handle
 
 
-def run_of(name: str) -> RunId | None:
-    """The run of the hidden folder ``name``; None if it is not the name of one."""
+def run_of(name: str) -> tuple[RunId, int] | None:
+    """The run of the hidden folder ``name``, and the epoch that writes there; None if it is not the name of one."""
     found = _HIDDEN.fullmatch(name)
-    return RunId(unquote(found["job"]), int(found["number"])) if found else None
+    return (RunId(unquote(found["job"]), int(found["number"])), int(found["epoch"] or FIRST_EPOCH)) if found else None
 
 
 def is_claimed(hidden: Path) -> bool:
@@ -79,11 +81,11 @@ def _writers_in(folder: Path) -> Iterator[Writer]:
     except OSError:  # it does not exist yet, or this user cannot read it
         return
     for name in names:
-        run = run_of(name)
-        for appends, claimed in CLAIMS.items() if run else ():
+        writer = run_of(name)
+        for appends, claimed in CLAIMS.items() if writer else ():
             if _is_held(folder / name / claimed):
-                assert run is not None
-                yield Writer(folder, run, appends)
+                assert writer is not None
+                yield Writer(folder, writer[0], appends)
 
 
 def _is_held(path: Path) -> bool:

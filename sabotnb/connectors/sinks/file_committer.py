@@ -2,10 +2,12 @@
 
 Theory of operation
 -------------------
-*What there is.* Each output folder has one hidden folder for the run, ``.sabotnb-<job>-<run>.<random>``, on the same
-file system. ``FileSink`` tasks leave complete, synced files in it, and the claims with which they kept other jobs out.
-A committable has the hidden path, the final name and the number of rows of each file. That and the folders are all
-that a committer knows: it keeps no state between calls, so the machine may ask another agent when one is lost.
+*What there is.* Each output folder has one hidden folder for each epoch of the run, ``.sabotnb-<job>-<run>.<random>``,
+on the same file system. A run that starts again does so in a new epoch, whose committer removes the folders of earlier
+ones: nothing in them is ever committed. ``FileSink`` tasks leave complete, synced files in them, and the claims with
+which they kept other jobs out. A committable has the hidden path, the final name and the number of rows of each file.
+That and the folders are all that a committer knows: it keeps no state between calls, so the machine may ask another
+agent when one is lost.
 
 *States.* A new file is either hidden or has its final name; a rename takes it from one state to the other. Final names
 contain random digits, so a rename never overwrites an older file. The run is undecided until its hidden folder, the
@@ -43,7 +45,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ from sabotnb.connectors.sinks.ownership import OLD_MARKER, owners_of
 from sabotnb.connectors.sinks.unpublished import keep
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
-from sabotnb.protocol import Committable, RunId
+from sabotnb.protocol import FIRST_EPOCH, Committable, RunId
 
 
 class FileCommitter:
@@ -66,10 +68,11 @@ class FileCommitter:
     Stateless and idempotent: another committer can take over from a lost one. See the module docstring.
     """
 
-    def __init__(self, specs: Mapping[str, Spec], run: RunId) -> None:
-        """``specs`` by the id of the operator that they describe."""
+    def __init__(self, specs: Mapping[str, Spec], run: RunId, epoch: int) -> None:
+        """``specs`` by the id of the operator that they describe; the output is what ``run`` wrote in ``epoch``."""
         self._specs = specs
         self._run = run
+        self._epoch = epoch
 
     def commit(self, committables: Sequence[Committable]) -> None:
         """Check every sink, rename every new file, then remove the files that they replace.
@@ -139,7 +142,7 @@ class FileCommitter:
 
     def _outputs(self, committables: Sequence[Committable]) -> list[_Output]:
         return [
-            _Output(spec, self._run, [one for one in committables if one.operator == operator])
+            _Output(spec, self._run, self._epoch, [one for one in committables if one.operator == operator])
             for operator, spec in self._specs.items()
         ]
 
@@ -147,12 +150,13 @@ class FileCommitter:
 class _Output:
     """The files of one sink of the run. A failure is a SinkError that names the folder."""
 
-    def __init__(self, spec: Spec, run: RunId, committables: Sequence[Committable]) -> None:
+    def __init__(self, spec: Spec, run: RunId, epoch: int, committables: Sequence[Committable]) -> None:
         self.folder = Path(spec.options["path"])
         self._append = spec.options.get("mode") == "append"
         self._connector = spec.connector
         self._run = run
-        self.hidden = hidden_folder(spec, run)
+        self._epoch = epoch
+        self.hidden = hidden_folder(spec, run, epoch)
         files = _worth_publishing([file for one in committables for file in one.payload["files"]])
         self._new = {str(file["final"]): Path(file["hidden"]).name for file in files}
         self._rows = sum(file["rows"] for file in files)
@@ -257,10 +261,11 @@ class _Output:
 
     def made(self) -> list[Path]:
         """The folders that tasks of the run created for the output, deepest first."""
-        for hidden in current_names(self.hidden):
+        made: dict[str, None] = {}
+        for hidden in self._hidden_of_run():
             with suppress(OSError, ValueError):  # there is no list, or its task was killed while it wrote the list
-                return [Path(folder) for folder in json.loads((hidden / MADE).read_bytes())]
-        return []
+                made |= dict.fromkeys(json.loads((hidden / MADE).read_bytes()))
+        return [Path(folder) for folder in sorted(made, key=len, reverse=True)]
 
     def remove_hidden(self) -> None:
         """Remove the hidden folders of this run and of earlier runs of the job, which killed runs leave behind.
@@ -268,13 +273,22 @@ class _Output:
         An earlier run that still writes is one of another cluster, and keeps its folder.
         """
         with writing(self.folder):
-            for entry in list(self.folder.iterdir()) if self.folder.is_dir() else ():
-                run = run_of(entry.name)
-                if run is None or run.job != self._run.job:
-                    continue
-                if entry in current_names(self.hidden) or (run < self._run and not is_claimed(entry)):
-                    with suppress(FileNotFoundError):  # another committer removes it too
-                        shutil.rmtree(entry)
+            earlier = [entry for entry, run, _ in self._hidden_of_job() if run < self._run and not is_claimed(entry)]
+            for entry in (*earlier, *self._hidden_of_run()):
+                with suppress(FileNotFoundError):  # another committer removes it too
+                    shutil.rmtree(entry)
+
+    def _hidden_of_run(self) -> list[Path]:
+        """The hidden folders of earlier epochs of the run, whose tasks are lost or canceled, then that of this one."""
+        earlier = [entry for entry, run, epoch in self._hidden_of_job() if run == self._run and epoch < self._epoch]
+        return [*earlier, *(entry for entry in current_names(self.hidden) if entry.exists())]
+
+    def _hidden_of_job(self) -> Iterator[tuple[Path, RunId, int]]:
+        """The hidden folders of runs of this job, each with its run and epoch."""
+        for entry in list(self.folder.iterdir()) if self.folder.is_dir() else ():
+            writer = run_of(entry.name)
+            if writer is not None and writer[0].job == self._run.job:
+                yield entry, *writer
 
     def _has_hidden(self) -> bool:
         return any(hidden.exists() for hidden in current_names(self.hidden))
@@ -291,12 +305,12 @@ class _Output:
                 sync_folder(folder)
 
 
-def committer(specs: Mapping[str, Spec], run: RunId) -> FileCommitter:
-    """The committer of ``run``, for any machine that has the output folders.
+def committer(specs: Mapping[str, Spec], run: RunId, epoch: int = FIRST_EPOCH) -> FileCommitter:
+    """The committer of what ``run`` wrote in ``epoch``, for any machine that has the output folders.
 
     ``specs`` are those of the job's sinks, by operator id.
     """
-    return FileCommitter(specs, run)
+    return FileCommitter(specs, run, epoch)
 
 
 def _decided(outputs: Sequence[_Output]) -> str | None:

@@ -2,7 +2,8 @@
 
 Theory of operation
 -------------------
-A task writes to ``<output>/.sabotnb-<job>-<run>.<random>/``: runs of two clusters may have the same id. The folder is
+A task writes to ``<output>/.sabotnb-<job>-<run>.<random>/``: runs of two clusters may have the same id. When the run
+has started again, its epoch follows on its number: ``-<run>e2``. The folder is
 inside the output folder, so that it is on the same file system and a commit is a rename. Readers skip it, because its
 name begins with a dot.
 
@@ -51,7 +52,7 @@ from sabotnb.connectors.sinks.ownership import published_name
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.native import Orders, compact, decoded_array, own_bytes, without_order, without_orders
-from sabotnb.protocol import Committable, OperatorContext, Out, RunId, SinkOperator
+from sabotnb.protocol import FIRST_EPOCH, Committable, OperatorContext, Out, RunId, SinkOperator
 
 FLUSH_ROWS = 131_072
 FLUSH_BYTES = 64 << 20
@@ -85,10 +86,14 @@ def sink(spec: Spec, schema: pa.Schema) -> FileSink:
     return FileSink(spec, written)
 
 
-def hidden_folder(spec: Spec, run: RunId) -> Path:
-    """The folder of a run's uncommitted files. Globs and readers of folders skip it."""
+def hidden_folder(spec: Spec, run: RunId, epoch: int) -> Path:
+    """The folder of the uncommitted files that a run writes in ``epoch``. Globs and readers of folders skip it.
+
+    Each epoch has its own, because a worker that was declared lost may still write, or abort, what it did in its own.
+    """
     token = spec.options.get(RUN)
-    name = f".sabotnb-{quote(run.job, safe='')}-{run.number}"
+    later = f"e{epoch}" if epoch > FIRST_EPOCH else ""
+    name = f".sabotnb-{quote(run.job, safe='')}-{run.number}{later}"
     return Path(spec.options["path"]) / (f"{name}.{token}" if token else name)
 
 
@@ -124,7 +129,7 @@ class FileSink(SinkOperator):
         self._ctx = ctx
         # Random in every run, so that replacing or appending output never overwrites a file.
         self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
-        self._hidden = hidden_folder(self._spec, ctx.run)
+        self._hidden = hidden_folder(self._spec, ctx.run, ctx.epoch)
         with writing(self._output):
             above = [str(folder) for folder in make_folder(self._hidden) if folder != self._hidden]
             if above:

@@ -4,6 +4,7 @@ import os
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -30,11 +31,11 @@ def spec_of(folder, mode="error", partition_by=()):
     return Sink("csv", {"path": str(folder), "mode": mode, "partition_by": list(partition_by)})
 
 
-def prepare(spec, values, job="job", run=1, tasks=2, operator="sink_0"):
+def prepare(spec, values, job="job", run=1, tasks=2, operator="sink_0", epoch=1):
     prepared = []
     for index in range(tasks):
         sink = connectors.sink(spec, SCHEMA)
-        sink.open(OperatorContext(RunId(job, run), operator, index, tasks, 128))
+        sink.open(OperatorContext(RunId(job, run), operator, index, tasks, 128, epoch=epoch))
         if values[index::tasks]:
             sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks], "k": values[index::tasks]}, SCHEMA))
         prepared += sink.prepare(0)
@@ -340,6 +341,39 @@ def test_a_link_that_leads_nowhere_is_refused(tmp_path, target, what, below):
 def test_what_cannot_be_a_folder_is_refused_where_it_is_written(path, message):
     with pytest.raises(SinkError, match=message):
         sb.Stream.from_rows([{"n": 1}]).sink_parquet(path)
+
+
+@pytest.mark.parametrize("late", ["commit", "abort"])
+def test_a_run_that_started_again_commits_its_last_epoch_only(tmp_path, late):
+    spec = spec_of(tmp_path / "out", partition_by=["k"])
+    lost = prepare(spec, [1, 2])
+    prepared = prepare(spec, [1, 2, 3], epoch=2)
+    sleeper = connectors.sink(spec, SCHEMA)
+    sleeper.open(OperatorContext(RunId("job", 1), "sink_0", 0, 2, 128))  # of a worker that was declared lost
+    connectors.committer({"sink_0": spec}, RunId("job", 1), 2).commit(prepared)
+    assert numbers(tmp_path) == [1, 2, 3]
+    with suppress(SinkError):
+        getattr(connectors.committer({"sink_0": spec}, RunId("job", 1), 1), late)(lost)
+    with pytest.raises(SinkError, match="is gone"):
+        sleeper.process(0, pa.RecordBatch.from_pydict({"n": [4], "k": [4]}, SCHEMA))
+    sleeper.close()
+    assert numbers(tmp_path) == [1, 2, 3]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["k=1", "k=2", "k=3"]
+
+
+def test_an_abort_of_the_last_epoch_removes_what_earlier_ones_left(tmp_path):
+    spec = spec_of(tmp_path / "new" / "out")
+    prepare(spec, [1, 2])
+    connectors.committer({"sink_0": spec}, RunId("job", 1), 2).abort(prepare(spec, [1], epoch=2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_late_abort_of_an_earlier_epoch_leaves_the_files_of_the_next(tmp_path):
+    spec = spec_of(tmp_path)
+    lost, prepared = prepare(spec, [1]), prepare(spec, [1], epoch=2)
+    connectors.committer({"sink_0": spec}, RunId("job", 1), 1).abort(lost)
+    connectors.committer({"sink_0": spec}, RunId("job", 1), 2).commit(prepared)
+    assert numbers(tmp_path) == [1]
 
 
 def test_an_abort_leaves_other_jobs_and_later_runs_alone(tmp_path):
