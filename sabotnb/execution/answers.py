@@ -52,6 +52,8 @@ def _cancel(job: JobRun) -> str:
 def _stop(job: JobRun) -> str:
     if job.state is JobState.PENDING:
         return f"{job.name} had not started and is canceled"
+    if job.state is JobState.RESTARTING:
+        return f"{job.name} was about to start again from the beginning and is canceled"
     if job.stopping:
         return f"{job.name} is already stopping"
     then = ", then committed" if job.request.publishes else ""

@@ -185,7 +185,7 @@ class JobCommands:
         return (_waiting(job) if command.run == job.name else None) or self._state.runs.get(command.run)
 
     def _stop_run(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        if job.state is JobState.PENDING:
+        if job.state in (JobState.PENDING, JobState.RESTARTING):  # no rows of it are there
             yield from self._ending.cancel(now, job)
         elif job.state in (JobState.DEPLOYING, JobState.RUNNING):
             job.stopping, job.paused = True, False

@@ -40,6 +40,7 @@ def job_request(
         topology=topology_of(graph, levels.removed() if levels else {}),
         publishes=any(not sink.pulled for sink in sinks),
         pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
+        restarts=bool(sinks) and not any(sink.pulled for sink in sinks),
         outputs=_outputs(sinks),
         splits=dict(splits),
         levels=dump_levels(levels) if levels else {},

@@ -29,6 +29,9 @@ from sabotnb.protocol import (
     TaskState,
 )
 
+BEGUN = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING)
+"""The states of a run that is neither ending nor has ended."""
+
 
 @dataclass(slots=True)
 class TaskVertex:
@@ -70,6 +73,15 @@ class TaskVertex:
         self.freeze()
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A run lost tasks by ``failure``; ``suspects`` are operators with users' functions that lost workers ran."""
+
+    at: float
+    failure: Failure
+    suspects: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class JobRun:
     """A submitted job. Messages with another ``epoch`` are stale; ``successor`` is the run that begins when it ends."""
@@ -97,6 +109,12 @@ class JobRun:
     """How many agents were lost while they committed or aborted its output."""
     commit_deadline: float = 0.0
     """When the run fails unless an agent has joined to commit its output, by the machine's clock."""
+    losses: list[Loss] = field(default_factory=list)
+    """The losses of workers and connections after which it began again, or may; the last one is the newest."""
+    restart_ready: bool = False
+    """True while it is RESTARTING, no task of it is left, and it waits for slots."""
+    attempts: int = 0
+    """How many attempts at its tasks were made, in all epochs: the number of the next one."""
     successor: JobRun | None = None
     paused: bool = False
     stopping: bool = False
@@ -128,16 +146,22 @@ class JobRun:
     @property
     def goes_on(self) -> bool:
         """True unless the run has ended or is ending."""
-        return self.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING) and not self.stopping
+        return self.state in BEGUN and not self.stopping
+
+    @property
+    def awaits_slots(self) -> bool:
+        """True while it may be given slots."""
+        return self.state is JobState.PENDING or self.restart_ready
 
     def move(self, state: JobState, now: float) -> None:
         """Change the state; IllegalTransition if the table has no such move."""
         check_job_move(self.name, self.state, state)
         self.state, self.changed = state, now
         self.version += 1
-        if state not in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING):
+        self.restart_ready = False
+        if state not in BEGUN:
             self.paused = False
-        if state is JobState.RUNNING:
+        if state is JobState.RUNNING and self.started is None:
             self.started = now
 
     def move_task(self, task: TaskVertex, state: TaskState) -> None:
@@ -159,15 +183,32 @@ class JobRun:
             self.successor.move(JobState.CANCELED, now)
 
     def place(self, placement: Mapping[str, tuple[Slot, ...]]) -> None:
-        """Create the tasks, each with its attempt, in the slots allocated to them."""
-        number = 0
+        """Create the tasks, each with a new attempt, in the slots allocated to them; those of a former epoch go."""
+        if self.state is JobState.RESTARTING:
+            self.epoch += 1
+        former, self.tasks = self.tasks, {}
+        self.committables.clear()
+        self.last_report_at.clear()
         for vertex, slots in placement.items():
             for index, slot in enumerate(slots):
                 task = TaskId(self.id, vertex, index)
-                self.tasks[task] = TaskVertex(Attempt(task, number, self.epoch), slot)
+                failures = former[task].failures if task in former else 0
+                self.tasks[task] = TaskVertex(Attempt(task, self.attempts, self.epoch), slot, failures=failures)
                 self.alive[slot.agent] += 1
-                number += 1
-        self.counts[TaskState.SCHEDULED] = number
+                self.attempts += 1
+        self.counts.clear()
+        self.counts[TaskState.SCHEDULED] = len(self.tasks)
+
+    def functions_on(self, agent: str) -> frozenset[str]:
+        """The operators that call a function of the user in tasks of ``agent`` that have not ended."""
+        vertices = self.topology.vertices
+        return frozenset(
+            operator.id
+            for task, vertex in self.tasks.items()
+            if vertex.slot.agent == agent and vertex.state not in TERMINAL_TASK
+            for operator in vertices[task.vertex].operators
+            if operator.calls_function
+        )
 
     def agents(self) -> list[str]:
         """Agents with a task that has not ended, in order of first use."""

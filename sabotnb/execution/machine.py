@@ -14,6 +14,7 @@ for. Agents' events are handled in this module, clients' commands in ``job_comma
     PENDING -> DEPLOYING -> RUNNING -> [COMMITTING] -> FINISHED
        |           +-----------+--> CANCELING -> CANCELED        a client canceled or replaced it
        |           +-----------+--> FAILING   -> FAILED          a task failed, an agent was lost
+       |           +-----------+--> RESTARTING -> DEPLOYING      an agent was lost, and the run can begin again
        +--> CANCELED
 
 COMMITTING leads to FAILING if the commit raised, and to FAILED if no agent can commit (see ``termination``).
@@ -73,6 +74,8 @@ from sabotnb.protocol import (
     MetricsReported,
     PauseSources,
     PeerLost,
+    RestartDue,
+    RestartOverdue,
     SessionChanged,
     SessionOverdue,
     SetTimer,
@@ -118,6 +121,8 @@ class Machine:
             LeasesDue: self._leases_due,
             CommitOverdue: self._ending.overdue,
             SessionOverdue: self._sessions.overdue,
+            RestartDue: self._ending.restart_due,
+            RestartOverdue: self._ending.restart_overdue,
             **JobCommands(state, self._scheduling, self._ending, next_number).handlers(),
         }
 
@@ -175,12 +180,13 @@ class Machine:
 
     def _lose_agent(self, now: float, job: JobRun, agent: str, failure: Failure) -> Iterable[Instruction]:
         if job.alive[agent]:
+            suspects = job.functions_on(agent)
             for task in job.tasks.values():
                 if task.slot.agent == agent and task.state not in TERMINAL_TASK:
                     job.move_task(task, TaskState.FAILED)
             if job.failure is not None and job.failure.error == failure.error:
                 job.failure = failure  # peers reported a lost connection first; now the cause is known
-            yield from self._ending.fail(now, job, failure)
+            yield from self._ending.fail(now, job, failure, suspects)
         elif job.committer == agent and not job.state.terminal:
             yield from self._ending.lose_committer(now, job)
 

@@ -47,6 +47,39 @@ def connection_lost(agent: str, peer: str, reason: str) -> Failure:
     return Failure(AgentLost.__name__, failure.connection_lost(agent, peer, reason))
 
 
+def cause(failure: Failure) -> str:
+    """The first sentence of a loss: what was lost, and how; the others say what to do."""
+    return failure.message.partition(". ")[0]
+
+
+def crashing_function(failure: Failure, operator: str) -> Failure:
+    """A second worker was lost while it ran a function of the user."""
+    return Failure(
+        AgentLost.__name__,
+        f"{cause(failure)}, while it ran {operator!r}, as a worker before it did. The function in {operator!r} "
+        "probably crashes its process, or takes all of its memory. No output was committed. Try the function on a few "
+        "rows with .head(), then run the job again.",
+    )
+
+
+def too_many_losses(failure: Failure, times: int, seconds: float) -> Failure:
+    """Workers are lost again and again."""
+    return Failure(
+        AgentLost.__name__,
+        f"{cause(failure)}. This was loss {times} of a worker or connection in {seconds / 60:g} minutes, so the job "
+        "does not start again. No output was committed. Look into the workers' logs, then run the job again.",
+    )
+
+
+def no_slots_to_restart(failure: Failure, missing: str, seconds: float) -> Failure:
+    """A run that lost a worker waited for slots in vain."""
+    return Failure(
+        AgentLost.__name__,
+        f"{cause(failure)}. The job {missing}, and waited {seconds:g} s to start again. No output was committed. "
+        "env.scale(n) adds workers; then run the job again.",
+    )
+
+
 def unexplained(attempt: Attempt) -> Failure:
     """A task failed without saying why."""
     return Failure("ProtocolError", f"task {attempt} failed without a reason; see the worker's log")

@@ -31,11 +31,11 @@ class Scheduling:
         yield from self._drop_oldest()
 
     def place_pending(self, now: float) -> Iterable[Instruction]:
-        """Allocate slots to the pending runs that fit, in order of submission.
+        """Allocate slots to the pending and restarting runs that fit, in order of submission.
 
         A run that does not fit does not block later ones: next to an endless job it may wait forever.
         """
-        pending = [job for job in self._state.jobs.values() if job.state is JobState.PENDING]
+        pending = [job for job in self._state.jobs.values() if job.awaits_slots]
         for job in pending:
             job.version += 1  # the reason that it waits, which its status shows, has changed
         for job in pending:

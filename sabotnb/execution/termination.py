@@ -1,4 +1,4 @@
-"""How runs end: cancel, failure, commit and abort of their output, and the deadlines of commits.
+"""How runs end or start again: cancel, failure, commit and abort of their output, and the deadlines of commits.
 
 Theory of operation
 -------------------
@@ -38,6 +38,7 @@ from sabotnb.errors import StaleMessage
 from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.restarting import recorded_loss, restart_time
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.protocol import (
     CancelTasks,
@@ -49,6 +50,8 @@ from sabotnb.protocol import (
     Instruction,
     JobChanged,
     JobState,
+    RestartDue,
+    RestartOverdue,
     SetTimer,
     TaskState,
     Tell,
@@ -69,13 +72,25 @@ class Termination:
         self._scheduling = scheduling
         self._commit_wait_seconds = commit_wait_seconds
 
-    def fail(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
-        """Cancel the remaining tasks. The first failure becomes the job's; a run that is being canceled keeps none."""
-        if job.state in (JobState.DEPLOYING, JobState.RUNNING):
-            job.failure = failure
-            job.move(JobState.FAILING, now)
-            yield JobChanged(job.name, job.state)
-            yield from self._cancel_tasks(job)
+    def fail(
+        self, now: float, job: JobRun, failure: Failure, suspects: frozenset[str] = frozenset()
+    ) -> Iterable[Instruction]:
+        """Cancel the remaining tasks, then end the run or start it again (see ``restarting``).
+
+        The first failure that ends a run becomes the job's; a run that is being canceled keeps none. ``suspects`` are
+        the operators with functions of the user that a lost worker ran.
+        """
+        if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
+            was = job.state
+            final = recorded_loss(now, job, failure, suspects)
+            if final is not None:
+                job.failure = final
+                job.move(JobState.FAILING, now)
+            elif was is not JobState.RESTARTING:
+                job.move(JobState.RESTARTING, now)
+            if job.state is not was:
+                yield JobChanged(job.name, job.state)
+                yield from self._cancel_tasks(job)
         yield from self.wind_up(now, job)
 
     def cancel(self, now: float, job: JobRun) -> Iterable[Instruction]:
@@ -83,13 +98,14 @@ class Termination:
         if job.state is JobState.PENDING:
             job.move(JobState.CANCELED, now)
             yield from self._end(now, job)
-        elif job.state in (JobState.DEPLOYING, JobState.RUNNING):
+        elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
             job.move(JobState.CANCELING, now)
             yield JobChanged(job.name, job.state)
             yield from self._cancel_tasks(job)
+            yield from self.wind_up(now, job)  # of a run that waits for slots to start again, no task is left
 
     def wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """Commit or abort the output if no task of the run is left; otherwise do nothing."""
+        """Commit or abort the output, or start again, if no task of the run is left; otherwise do nothing."""
         if not job.over() or job.committer is not None:
             return
         if job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED):
@@ -100,8 +116,38 @@ class Termination:
             else:
                 job.move(JobState.FINISHED, now)
                 yield from self._end(now, job)
+        elif job.state is JobState.RESTARTING:
+            yield SetTimer(RestartDue(job.id, job.epoch), restart_time(now, job))
         elif job.state in (JobState.FAILING, JobState.CANCELING):
             yield from self.ask_committer(now, job)
+
+    def restart_due(self, now: float, event: RestartDue) -> Iterable[Instruction]:
+        """Release the slots of a run that starts again, and let it wait for new ones."""
+        job = self._restarting(event)
+        if job is None or not job.over():
+            return
+        self._state.pool.release(job.name)
+        job.restart_ready = True
+        yield JobChanged(job.name, job.state)
+        yield SetTimer(RestartOverdue(job.id, job.epoch), now + self._commit_wait_seconds)
+        yield from self._scheduling.place_pending(now)
+
+    def restart_overdue(self, now: float, event: RestartOverdue) -> Iterable[Instruction]:
+        """Fail a run that has waited too long for slots to start again."""
+        job = self._restarting(event)
+        if job is None:
+            return
+        missing = refusals.missing_slots(job.slot_requests, self._state.pool.statistics())
+        job.failure = refusals.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)
+        job.move(JobState.FAILING, now)
+        yield JobChanged(job.name, job.state)
+        yield from self.wind_up(now, job)
+
+    def _restarting(self, event: RestartDue | RestartOverdue) -> JobRun | None:
+        """The run that a timer is about, if it still waits for a restart in that epoch."""
+        job = self._state.jobs.get(event.run.job)
+        waits = job is not None and (job.id, job.epoch) == (event.run, event.epoch)
+        return job if waits and job is not None and job.state is JobState.RESTARTING else None
 
     def ask_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """Ask an agent to commit or abort the run's output; agents that ran its tasks, and have its graph, come first.

@@ -30,8 +30,9 @@ TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
 
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     J.PENDING: frozenset({J.DEPLOYING, J.CANCELED}),
-    J.DEPLOYING: frozenset({J.RUNNING, J.CANCELING, J.FAILING}),
-    J.RUNNING: frozenset({J.COMMITTING, J.FINISHED, J.CANCELING, J.FAILING}),
+    J.DEPLOYING: frozenset({J.RUNNING, J.RESTARTING, J.CANCELING, J.FAILING}),
+    J.RUNNING: frozenset({J.COMMITTING, J.FINISHED, J.RESTARTING, J.CANCELING, J.FAILING}),
+    J.RESTARTING: frozenset({J.DEPLOYING, J.CANCELING, J.FAILING}),
     J.COMMITTING: frozenset({J.FINISHED, J.FAILING, J.FAILED}),
     J.CANCELING: frozenset({J.CANCELED}),
     J.FAILING: frozenset({J.FAILED}),

@@ -270,6 +270,10 @@ class JobMetrics:
     """Results of windows that were open when the sources were stopped: they were dropped."""
     ahead: int = 0
     """Rows whose times are more than a day ahead of their arrival: they do not advance event time."""
+    restarts: int = 0
+    """How often it began again after a worker was lost."""
+    lost: str = ""
+    """A sentence about the last worker or connection that it lost and survived."""
 
     @property
     def terminal(self) -> bool:

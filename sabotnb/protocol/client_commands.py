@@ -21,6 +21,7 @@ class JobRequest:
     ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
     ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
+    ``restarts``: it begins again when a worker is lost, as no client takes its rows;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
     ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it.
     """
@@ -32,6 +33,7 @@ class JobRequest:
     topology: JobTopology
     publishes: bool = True
     pulled: bool = False
+    restarts: bool = False
     outputs: Mapping[str, bool] = field(default_factory=dict)
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
     levels: Mapping[str, Any] = field(default_factory=dict)

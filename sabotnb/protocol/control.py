@@ -168,7 +168,23 @@ class SessionOverdue:
     owner: str
 
 
-TimerEvent = LeasesDue | CommitOverdue | SessionOverdue
+@dataclass(frozen=True, slots=True)
+class RestartDue:
+    """A timer: ``run``, which lost tasks in ``epoch``, may begin again."""
+
+    run: RunId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestartOverdue:
+    """A timer: ``run``, which lost tasks in ``epoch``, has waited for slots for as long as it may."""
+
+    run: RunId
+    epoch: int
+
+
+TimerEvent = LeasesDue | CommitOverdue | SessionOverdue | RestartDue | RestartOverdue
 """An event that the machine asks for by ``SetTimer``."""
 
 

@@ -25,6 +25,7 @@ class JobState(str, Enum):
     PENDING = "PENDING"  # waits for slots
     DEPLOYING = "DEPLOYING"
     RUNNING = "RUNNING"
+    RESTARTING = "RESTARTING"  # a worker was lost, and the run begins again
     COMMITTING = "COMMITTING"  # all tasks finished, output is being committed
     FINISHED = "FINISHED"
     CANCELING = "CANCELING"

@@ -18,8 +18,8 @@ class RunSummary:
     """A run in the list of jobs. Times are seconds of the scheduler's steady clock.
 
     ``counts``: the number of tasks by state. ``rows`` and ``bytes`` are all that left any task; ``rows_in`` were read
-    by sources, ``rows_out`` taken by sinks. ``unpublished``: the run writes files, and loses its rows if the cluster
-    ends now.
+    by sources, ``rows_out`` taken by sinks. All of them count from the last of the ``restarts``. ``unpublished``: the
+    run writes files, and loses its rows if the cluster ends now.
     """
 
     run: RunId
@@ -37,6 +37,7 @@ class RunSummary:
     rows_out: int = 0
     late: int = 0
     open_windows: int = 0
+    restarts: int = 0
 
     @property
     def job(self) -> str:
@@ -75,8 +76,8 @@ class TaskStatus:
 class RunStatus(RunSummary):
     """Everything about a run but its metrics and pictures.
 
-    ``waits`` says what a PENDING run waits for, ``failure`` why it failed; ``note`` is what a user should know about a
-    canceled run. ``addresses`` are those of the agents of its tasks that are still registered.
+    ``waits`` says what a PENDING or RESTARTING run waits for, ``failure`` why it failed; ``note`` is what a user should
+    know about a canceled run. ``addresses`` are those of the agents of its tasks that are still registered.
     """
 
     topology: JobTopology

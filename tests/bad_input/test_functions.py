@@ -115,8 +115,8 @@ def test_a_function_that_ends_its_process(env, tmp_path, written):
     stream = FLIGHTS.map_batches(lambda batch: os._exit(3), schema=FLIGHTS.schema)
     error = failure(stream.sink_csv(tmp_path / "out").run("suicide"))
     assert isinstance(error.reason, errors.AgentLost)
-    assert "was lost: " in str(error)
-    assert str(error).endswith("a user function probably crashes the worker or runs out of memory.")
+    assert "was lost: its connection was closed, while it ran 'map_0', as a worker before it did. " in str(error)
+    assert str(error).endswith("Try the function on a few rows with .head(), then run the job again.")
     assert written() == []
     env.cluster.jobs.wait_agents(2, 60)
 

@@ -65,17 +65,31 @@ def test_a_canceled_job_leaves_nothing(env, tmp_path, half_written):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_worker_leaves_nothing(env, tmp_path, written, half_written):
-    job = sb.Stream.from_rate(100_000).sink_parquet(tmp_path / "out").run("killed")
-    half_written(job)
-    agent = env.kill_worker(0)
-    with pytest.raises(
-        errors.JobFailed, match=rf"{agent} .* was lost: .*No output was committed.*Run the job again"
-    ) as caught:
-        job.wait(timeout=60)
-    assert isinstance(caught.value.reason, errors.AgentLost)
-    assert written() == []
-    env.cluster.jobs.wait_agents(2, 60)
+def kill_reader(env, job, epoch):
+    """Kill the worker whose task reads rows in ``epoch`` of the job."""
+    while True:
+        status = env.cluster.jobs.status(job.run_id)
+        reading = [task.agent for task in status.tasks if task.counters.rows_in and task.state == "RUNNING"]
+        if reading and status.restarts == epoch:
+            env.kill_worker([row["agent"] for row in env.cluster.slots()].index(reading[0]))
+            return
+        assert not status.state.terminal, status
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_killed_workers_cost_no_row_and_double_none(env, tmp_path, written, times):
+    rows = sb.Stream.from_rate(100_000).filter(sb.col("value") >= 0)
+    job = rows.sink_parquet(tmp_path / "out").run("killed")
+    for epoch in range(times):
+        kill_reader(env, job, epoch)
+        env.cluster.jobs.wait_agents(2, 60)
+    while job.status.restarts < times or not job.status.rows_out:
+        assert job.status.state in ("RUNNING", "RESTARTING", "DEPLOYING")
+    job.stop()
+    result = job.wait(timeout=60)
+    assert result.recoveries == times
+    assert sorted(ds.dataset(tmp_path / "out").to_table()["value"].to_pylist()) == list(range(result.rows_out))
+    assert not [name for name in written() if name.startswith(".")]
 
 
 @pytest.fixture

@@ -7,16 +7,28 @@ from hypothesis import strategies as st
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol import AgentLeaving, AgentUp, CommitOverdue, Committed, JobState, PeerLost, Submitted
+from sabotnb.execution.job_run import BEGUN
+from sabotnb.protocol import (
+    AgentLeaving,
+    AgentUp,
+    CommitOverdue,
+    Committed,
+    JobState,
+    PeerLost,
+    RestartDue,
+    RestartOverdue,
+    Submitted,
+)
 
 NAMES = st.sampled_from(["a", "b"])
 AGENTS = st.integers(1, 4)
 STEPS = st.one_of(
-    st.tuples(st.just("submit"), NAMES, st.sampled_from(["f", "g"]), st.integers(1, 5), st.booleans()),
+    st.tuples(st.just("submit"), NAMES, st.sampled_from(["f", "g"]), st.integers(1, 5), st.booleans(), st.booleans()),
     st.tuples(st.sampled_from(["cancel", "stop", "pause", "resume", "drop results"]), NAMES),
     st.tuples(st.sampled_from(["finish", "fail"]), NAMES),
     st.tuples(st.sampled_from(["up", "leave", "lose", "silence", "speak"]), AGENTS),
     st.tuples(st.just("part"), AGENTS, AGENTS),
+    st.tuples(st.just("restart")),
 )
 
 
@@ -32,10 +44,9 @@ class World:
 
     def take(self, step):
         match step:
-            case ("submit", name, fingerprint, tasks, publishes):
-                self.submit(
-                    request(name, (("work", tasks),), fingerprint=fingerprint, publishes=publishes),
-                )
+            case ("submit", name, fingerprint, tasks, publishes, restarts):
+                work = (("work", tasks),)
+                self.submit(request(name, work, fingerprint=fingerprint, publishes=publishes, restarts=restarts))
             case ("finish" | "fail" as what, name):
                 if any(attempt.run.job == name for _, attempt in self.cluster.running):
                     getattr(self.cluster, what)(name)
@@ -43,6 +54,8 @@ class World:
                 getattr(self, what)(number)
             case ("part", one, other) if one != other and self.alive(one):
                 self.cluster.feed(PeerLost(f"agent-{one}", f"agent-{other}", "broken pipe"))
+            case ("restart",):
+                self.cluster.fire(RestartDue)
             case (("cancel" | "stop" | "pause" | "resume" | "drop results") as kind, name):
                 self.cluster.command(kind, name)
 
@@ -73,7 +86,7 @@ class World:
             return
         self.submitted.add(answer.run)
         if answer.how == "attached":
-            assert before.state in (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
+            assert before.state in BEGUN
             assert not before.stopping
 
     def run(self, run):
@@ -84,11 +97,13 @@ class World:
         """Every silent agent does what it was told, and every task that can finishes."""
         for number in range(1, 5):
             self.speak(number)
+        self.cluster.fire(RestartDue)
         for _ in range(20):
             for _, attempt in list(self.cluster.running):
                 if any(one[1] == attempt for one in self.cluster.running):
                     self.take(("finish", attempt.run.job))
         self.cluster.fire(CommitOverdue)
+        self.cluster.fire(RestartOverdue)
 
 
 @settings(max_examples=300, deadline=None)
@@ -100,6 +115,8 @@ def test_nothing_is_left_in_between(steps):
             world.take(step)
         except StaleMessage:
             continue
+        tasks = [attempt.task for _, attempt in world.cluster.running]
+        assert len(set(tasks)) == len(tasks), "a task has two attempts that run"
     world.settle()
     pool = world.cluster.machine.pool
     for submitted in world.submitted:
@@ -123,7 +140,7 @@ COMMITTING_STEPS = st.one_of(
 @given(st.lists(COMMITTING_STEPS, max_size=20))
 def test_a_job_leaves_committing_whatever_becomes_of_its_agents(steps):
     world = World()
-    world.take(("submit", "a", "f", 2, True))
+    world.take(("submit", "a", "f", 2, True, True))
     for number in range(1, 5):
         world.cluster.silent.add(f"agent-{number}")
     world.take(("finish", "a"))

@@ -77,6 +77,9 @@ export interface JobMetrics {
   publishes: boolean;
   stopping: boolean;
   open_windows: number;
+  ahead: number;
+  restarts: number;
+  lost: string;
 }
 
 export interface SampleMessage {
@@ -111,6 +114,7 @@ export interface TaskMetrics {
   reported: number | null;
   final: boolean;
   holder: WatermarkHolder | null;
+  ahead: number;
 }
 
 export interface ColumnMessage {

@@ -154,6 +154,8 @@ const metrics = shape<JobMetrics>({
   publishes: flag,
   stopping: flag,
   open_windows: number,
+  restarts: number,
+  lost: text,
 });
 
 const node = shape<PictureNode>({

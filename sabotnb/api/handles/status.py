@@ -13,7 +13,8 @@ from sabotnb.protocol import RunStatus
 class JobStatus:
     """A job at one moment: its tasks by state, rows read by sources and taken by sinks so far.
 
-    ``waits`` says what a PENDING job waits for, ``failure`` why a FAILED job failed.
+    ``waits`` says what a PENDING or RESTARTING job waits for, ``failure`` why a FAILED job failed; ``restarts`` is how
+    often it began again after a worker was lost.
     """
 
     name: str
@@ -24,6 +25,7 @@ class JobStatus:
     waits: str = ""
     failure: str = ""
     paused: bool = False
+    restarts: int = 0
 
     @classmethod
     def of(cls, status: RunStatus) -> JobStatus:
@@ -37,6 +39,7 @@ class JobStatus:
             status.waits,
             status.failure.message if status.failure is not None else "",
             status.paused,
+            status.restarts,
         )
 
     @property
@@ -65,6 +68,8 @@ class JobStatus:
 class JobResult:
     """The outcome of a finished job: rows read by sources, rows taken by sinks, late rows.
 
+    ``recoveries`` is how often it began again after a worker was lost; the rows are those of the last time.
+
     ``open_windows`` are the results of windows that ``stop`` dropped because they had not ended: one per key, or the
     rows of a window join.
     Seconds: ``startup`` from submission until every task ran, ``duration`` from there to the end.
@@ -88,7 +93,7 @@ class JobResult:
             status.rows_in,
             status.rows_out,
             status.late,
-            0,
+            status.restarts,
             status.changed - begun,
             begun - status.submitted,
             status.open_windows,
@@ -98,7 +103,8 @@ class JobResult:
         rows = f"{self.rows_in:,} rows in, {self.rows_out:,} rows out"
         late = f", {self.late:,} late" if self.late else ""
         dropped = f", {operator_labels.counted(self.open_windows, 'open window')} dropped" if self.open_windows else ""
-        return f"{self.name} FINISHED: {rows}{late}{dropped}, {self.duration:.2f} s"
+        again = f", started again {operator_labels.counted(self.recoveries, 'time')}" if self.recoveries else ""
+        return f"{self.name} FINISHED: {rows}{late}{dropped}{again}, {self.duration:.2f} s"
 
 
 def assignment(status: RunStatus) -> str:

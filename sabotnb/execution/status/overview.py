@@ -86,8 +86,8 @@ class Overview:
         return metrics if metrics.terminal else without_tasks(metrics)
 
     def _waits(self, job: JobRun) -> tuple[str, str]:
-        """The reason that a pending run waits, and the kind of reason; empty strings for other runs."""
-        if job.state is not JobState.PENDING:
+        """The reason that a run waits for slots, and the kind of reason; empty strings for other runs."""
+        if not job.awaits_slots:
             return "", ""
         if self._runs.get(job.name) is not job:
             return f"waits for the previous run of {job.name!r} to end", "previous run"

@@ -17,7 +17,7 @@ def silence(job: JobRun, now: float) -> Finding | None:
     if job.state is not JobState.RUNNING:
         return None
     running = Counter(task.slot.agent for task in job.tasks.values() if task.state is TaskState.RUNNING)
-    begun = now if job.started is None else job.started
+    begun = job.changed  # to RUNNING
     agent = min(running, key=lambda one: job.last_report_at.get(one, begun), default="")
     seconds = now - job.last_report_at.get(agent, begun)
     if not agent or seconds < SILENT_SECONDS:
@@ -28,5 +28,5 @@ def silence(job: JobRun, now: float) -> Finding | None:
         "",
         f"{agent} has not reported for {seconds:.0f} s: its process is suspended, or a function blocks it. "
         f"The figures of its {tasks} are that old.",
-        "if it stays silent, it is declared lost and the job fails",
+        f"if it stays silent, it is declared lost and the job {'starts again' if job.request.restarts else 'fails'}",
     )

@@ -7,12 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.job_run import BEGUN, JobRun, TaskVertex
 from sabotnb.metrics import Histogram
-from sabotnb.protocol import AgentInfo, Attempt, JobState, RunStatus, RunSummary, TaskStatus
-
-BEFORE_COMMIT = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
-"""States in which a job that writes files loses its rows if the cluster ends now."""
+from sabotnb.protocol import FIRST_EPOCH, AgentInfo, Attempt, RunStatus, RunSummary, TaskStatus
 
 
 def run_summary(job: JobRun) -> RunSummary:
@@ -26,7 +23,7 @@ def run_summary(job: JobRun) -> RunSummary:
         submitted=job.submitted,
         started=job.started,
         changed=job.changed,
-        unpublished=bool(job.request.outputs) and job.state in BEFORE_COMMIT,
+        unpublished=bool(job.request.outputs) and job.state in BEGUN,  # then it loses its rows if the cluster ends now
         paused=job.paused,
         counts={state.value: count for state, count in job.counts.items() if count},
         rows=sum(counted.rows_out for counted in counters),
@@ -35,6 +32,7 @@ def run_summary(job: JobRun) -> RunSummary:
         rows_out=rows_out,
         late=sum(counted.late for counted in counters),
         open_windows=sum(counted.open_windows for counted in counters),
+        restarts=job.epoch - FIRST_EPOCH,
     )
 
 

@@ -80,6 +80,15 @@ def waiting(job: JobMetrics) -> Finding | None:
     return Finding("waiting", "", sentence, "sb.jobs() shows which jobs hold slots; env.scale(n) adds workers")
 
 
+def restarting(job: JobMetrics) -> Finding | None:
+    """Report a job that begins again after it lost a worker."""
+    if job.state != "RESTARTING":
+        return None
+    advice = "env.scale(n) adds workers" if job.waits_for == "slots" else ""
+    waits = f": it {job.waits}" if job.waits else ""
+    return Finding("waiting", "", f"{job.lost}. The job starts again from the beginning{waits}.", advice)
+
+
 def paused(job: JobMetrics) -> Finding | None:
     """Report a paused job."""
     if not job.paused:

@@ -3,8 +3,8 @@
 Theory of operation. A rule returns a finding, or None if it does not apply or cannot tell. The order matters: a rule
 relies on the rules before it having returned None.
 
-1. Rules about the state of the job: ended, failed, waiting, paused, stopping, starting. After them, at least one vertex
-   runs and has a measured load.
+1. Rules about the state of the job: ended, failed, waiting, restarting, paused, stopping, starting. After them, at
+   least one vertex runs and has a measured load.
 2. The window that an endless job without output waits for: that is what its user asks, however busy the job is.
 3. Backpressure. A backpressured vertex is not the cause: it waits for a downstream vertex. The rule follows the fullest
    vertex downstream until a vertex works more than it waits, see ``bottlenecks``.
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from sabotnb.metrics.job_metrics import Finding, JobMetrics
 from sabotnb.metrics.why.awaited_windows import first_window, late, window
 from sabotnb.metrics.why.bottlenecks import busiest, held_up
-from sabotnb.metrics.why.job_stages import ended, failed, paused, starting, stopping, waiting
+from sabotnb.metrics.why.job_stages import ended, failed, paused, restarting, starting, stopping, waiting
 from sabotnb.metrics.why.keeping_up import even, source
 from sabotnb.metrics.why.no_output import nothing_yet
 from sabotnb.metrics.why.silent_sources import idle, watermark
@@ -34,6 +34,7 @@ _RULES: tuple[Rule, ...] = (
     ended,
     failed,
     waiting,
+    restarting,
     paused,
     stopping,
     starting,

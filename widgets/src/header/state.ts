@@ -13,6 +13,7 @@ const SIGNS: Record<string, Sign> = {
   PENDING: "waiting",
   DEPLOYING: "waiting",
   RUNNING: "running",
+  RESTARTING: "waiting",
   COMMITTING: "running",
   FINISHED: "finished",
   FAILING: "failed",
@@ -20,7 +21,7 @@ const SIGNS: Record<string, Sign> = {
   CANCELING: "canceled",
   CANCELED: "canceled",
 };
-const PAUSABLE = ["PENDING", "DEPLOYING", "RUNNING"];
+const PAUSABLE = ["PENDING", "DEPLOYING", "RUNNING", "RESTARTING"];
 
 export function stateOf(metrics: JobMetrics | null | undefined, gone = ""): State {
   if (gone) return { word: "DISCONNECTED", sign: "canceled" };

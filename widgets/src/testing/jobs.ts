@@ -90,6 +90,8 @@ export function made(sketch: JobSketch): MadeJob {
     publishes: true,
     stopping: false,
     open_windows: 0,
+    restarts: 0,
+    lost: "",
     ...sketch.metrics,
   };
   return {

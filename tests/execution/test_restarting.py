@@ -1,0 +1,243 @@
+"""Runs that lose a worker and begin again, or say why they do not."""
+
+import pytest
+from simulator import Simulator, agent, request
+
+from sabotnb.errors import AgentLost
+from sabotnb.protocol import (
+    AgentLeaving,
+    AgentUp,
+    Attempt,
+    ChainedOperator,
+    Commit,
+    Deploy,
+    PauseSources,
+    PeerLost,
+    RestartDue,
+    RestartOverdue,
+    StartSources,
+    TaskChanged,
+    TaskId,
+    TaskState,
+    Tell,
+)
+from sabotnb.protocol.job_topology import JobVertex
+
+BROKEN = PeerLost("agent-1", "agent-2", "broken pipe")
+CALLS = JobVertex("map_0", 2, (ChainedOperator("map_0", "map", calls_function=True),))
+
+
+@pytest.fixture
+def cluster():
+    return Simulator(agents=3, slots=1)
+
+
+def writing(cluster, *vertices):
+    cluster.submit(request(vertices=vertices or (("work", 2),), restarts=True))
+    return cluster.machine.jobs["job"]
+
+
+def again(cluster):
+    cluster.fire(RestartDue)
+
+
+def finding(cluster):
+    return cluster.machine.overview.metrics(cluster.now, cluster.now, "job").finding
+
+
+def test_a_run_that_lost_a_worker_begins_again_with_the_workers_that_are_left(cluster):
+    job = writing(cluster)
+    cluster.lose(2)
+    assert cluster.state() == "RESTARTING"
+    assert finding(cluster).sentence == (
+        "agent-2 (process 2 on host) was lost: connection closed. The job starts again from the beginning."
+    )
+    again(cluster)
+    assert cluster.state() == "RUNNING"
+    assert (job.epoch, [str(task.attempt) for task in job.tasks.values()]) == (
+        2,
+        ["job@1/work[0]#2:e2", "job@1/work[1]#3:e2"],
+    )
+    assert {task.slot.agent for task in job.tasks.values()} == {"agent-1", "agent-3"}
+    cluster.finish()
+    assert cluster.state() == "FINISHED"
+    assert [(commit.epoch, commit.action) for commit in cluster.told_to(Commit)] == [(2, "commit")]
+    assert cluster.machine.overview.status("job").restarts == 1
+
+
+def test_it_begins_again_when_no_task_of_the_former_epoch_is_left(cluster):
+    writing(cluster)
+    cluster.silent = {"agent-1"}
+    cluster.lose(2)
+    again(cluster)
+    assert (cluster.state(), len(cluster.told_to(Deploy))) == ("RESTARTING", 2)
+    cluster.speak("agent-1")
+    again(cluster)
+    assert (cluster.state(), len(cluster.told_to(Deploy))) == ("RUNNING", 4)
+
+
+def test_output_of_tasks_that_had_finished_is_written_again(cluster):
+    job = writing(cluster)
+    who, attempt = cluster.running.pop(0)
+    cluster.feed(TaskChanged(who, attempt, TaskState.FINISHED, committables=("of epoch 1",)))
+    cluster.lose(2)
+    again(cluster)
+    assert job.committables == []
+    assert job.all_in(TaskState.RUNNING)
+
+
+def test_late_reports_of_the_former_epoch_are_refused(cluster):
+    job = writing(cluster)
+    cluster.lose(2)
+    again(cluster)
+    with pytest.raises(Exception, match="which is over"):
+        cluster.feed(TaskChanged("agent-1", Attempt(TaskId(job.id, "work", 0), 0, 1), TaskState.FINISHED))
+
+
+def test_a_run_whose_rows_a_client_takes_does_not_begin_again(cluster):
+    cluster.submit(request())
+    cluster.lose(2)
+    assert cluster.state() == "FAILED"
+
+
+def test_a_function_that_raised_would_raise_again(cluster):
+    writing(cluster)
+    cluster.fail()
+    assert cluster.state() == "FAILED"
+
+
+def test_a_run_that_is_being_stopped_ends(cluster):
+    writing(cluster)
+    cluster.command("stop", "job")
+    cluster.lose(2)
+    assert cluster.state() == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        lambda cluster: cluster.feed(BROKEN),
+        lambda cluster: cluster.fail(message="agent-1 lost the connection with agent-2", error=AgentLost.__name__),
+        lambda cluster: (cluster.feed(AgentLeaving("agent-2", "the cluster was scaled down")), cluster.lose(2)),
+    ],
+    ids=["a connection", "reported by a task", "scaled down"],
+)
+def test_other_ways_to_lose_tasks(cluster, lose):
+    writing(cluster)
+    lose(cluster)
+    assert cluster.state() == "RESTARTING"
+    again(cluster)
+    assert cluster.state() == "RUNNING"
+
+
+def test_a_loss_that_is_reported_twice_costs_one_restart_and_is_explained_by_its_cause(cluster):
+    job = writing(cluster)
+    cluster.silent = {"agent-2"}
+    cluster.feed(BROKEN)
+    cluster.lose(2)
+    assert [loss.failure.message[:40] for loss in job.losses] == ["agent-2 (process 2 on host) was lost: con"[:40]]
+    again(cluster)
+    assert (cluster.state(), job.epoch) == ("RUNNING", 2)
+
+
+def test_pauses_grow(cluster):
+    writing(cluster)
+    waits = []
+    for _ in range(5):
+        before = cluster.now
+        cluster.feed(BROKEN if not waits else PeerLost(*cluster.machine.jobs["job"].agents(), "broken pipe"))
+        again(cluster)
+        waits.append(round(cluster.now - before, 3))
+    assert waits == [0.2, 1.0, 2.0, 4.0, 4.0]
+
+
+def test_a_run_that_loses_workers_again_and_again_fails(cluster):
+    job = writing(cluster)
+    for _ in range(11):
+        assert cluster.state() == "RUNNING"
+        cluster.feed(PeerLost(*job.agents(), "broken pipe"))
+        again(cluster)
+    assert cluster.state() == "FAILED"
+    assert "This was loss 11 of a worker or connection in 10 minutes" in job.failure.message
+
+
+def test_losses_long_ago_do_not_count(cluster):
+    job = writing(cluster)
+    for _ in range(30):
+        cluster.feed(PeerLost(*job.agents(), "broken pipe"))
+        again(cluster)
+        cluster.now += 61
+    assert cluster.state() == "RUNNING"
+
+
+@pytest.mark.parametrize("first", [None, BROKEN], ids=["at once", "after its peers"])
+def test_a_function_that_crashes_its_process_crashes_two_and_then_its_job(cluster, first):
+    job = writing(cluster, CALLS)
+    for number in (2, 3):
+        if first is not None:
+            cluster.silent = {f"agent-{number}"}
+            cluster.feed(PeerLost("agent-1", f"agent-{number}", "broken pipe"))
+        cluster.lose(number)
+        again(cluster)
+    assert cluster.state() == "FAILED"
+    assert job.failure.message.startswith(
+        "agent-3 (process 3 on host) was lost: connection closed, while it ran 'map_0', as a worker before it did. "
+    )
+
+
+def test_workers_that_are_lost_together_are_one_loss():
+    cluster = Simulator(agents=4, slots=1)
+    job = writing(cluster, CALLS)
+    cluster.silent = {"agent-1", "agent-2"}
+    for number in (1, 2):
+        cluster.lose(number)
+    again(cluster)
+    assert (cluster.state(), len(job.losses)) == ("RUNNING", 1)
+
+
+def test_a_run_without_slots_waits_for_a_worker():
+    cluster = Simulator(agents=2, slots=1)
+    job = writing(cluster)
+    cluster.lose(2)
+    again(cluster)
+    assert cluster.state() == "RESTARTING"
+    assert finding(cluster).sentence.endswith("starts again from the beginning: it needs 2 slots, 1 free.")
+    cluster.feed(AgentUp(agent(7, 1)))
+    assert (cluster.state(), job.epoch) == ("RUNNING", 2)
+    cluster.fire(RestartOverdue)
+    assert cluster.state() == "RUNNING"
+
+
+def test_a_run_that_gets_no_slots_in_time_fails_and_its_files_are_removed():
+    cluster = Simulator(agents=2, slots=1)
+    job = writing(cluster)
+    cluster.lose(2)
+    again(cluster)
+    cluster.fire(RestartOverdue)
+    assert cluster.state() == "FAILED"
+    assert "The job needs 2 slots, 1 free, and waited 60 s to start again." in job.failure.message
+    assert [commit.action for commit in cluster.told_to(Commit)] == ["abort"]
+
+
+@pytest.mark.parametrize("slots", [True, False], ids=["pausing", "without slots"])
+@pytest.mark.parametrize("command", ["cancel", "stop"])
+def test_a_run_that_restarts_can_be_ended(command, slots):
+    cluster = Simulator(agents=2, slots=1)
+    writing(cluster)
+    cluster.lose(2)
+    if not slots:
+        again(cluster)
+    cluster.command(command, "job")
+    assert cluster.state() == "CANCELED"
+    assert cluster.machine.pool.statistics().holders == {}
+    again(cluster)
+    assert cluster.state() == "CANCELED"
+
+
+def test_a_paused_run_begins_again_paused(cluster):
+    writing(cluster)
+    cluster.command("pause", "job")
+    cluster.lose(2)
+    again(cluster)
+    second = [told.command for told in cluster.told_to(Tell) if getattr(told.command, "epoch", None) == 2]
+    assert list(map(type, second)) == [PauseSources, PauseSources, StartSources, StartSources]
