@@ -154,6 +154,7 @@ const metrics = shape<JobMetrics>({
   publishes: flag,
   stopping: flag,
   open_windows: number,
+  ahead: number,
   restarts: number,
   lost: text,
 });
