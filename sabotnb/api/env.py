@@ -117,7 +117,7 @@ class Env(Hinted):
         if self in _open:
             _open.remove(self)
         try:
-            self._warn_of_unpublished()
+            self._warn_of_uncommitted()
         finally:  # users may turn warnings into errors
             self._leave()
 
@@ -126,12 +126,12 @@ class Env(Hinted):
             publisher.leave(self.cluster.jobs, CLOSED)
         self.cluster.close()
 
-    def _warn_of_unpublished(self) -> None:
+    def _warn_of_uncommitted(self) -> None:
         """Warn of each job whose rows are lost when the cluster ends with this session."""
         if not self.cluster.ends_jobs or self.cluster.closed or self.cluster.gone:
             return
         with suppress(SabotnbError):  # a cluster that does not answer cannot list its jobs, and must not stop close()
-            for run in (run for run in self.cluster.jobs.jobs() if run.unpublished):
+            for run in (run for run in self.cluster.jobs.jobs() if run.uncommitted):
                 warnings.warn(
                     f"job {run.job!r} was {run.state.value} when its cluster was closed, so its {run.rows_out:,} "
                     "rows were not committed. To keep them, call job.stop() and job.wait() before env.close()",

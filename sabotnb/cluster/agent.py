@@ -151,13 +151,13 @@ class Agent(WorkerPlugin):
     # Instructions
 
     def _on_deploy(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._order(lambda session: session.deploy(control_codec.loads(message), blobs))
+        self._enqueue(lambda session: session.deploy(control_codec.loads(message), blobs))
 
     def _on_commit(self, message: bytes, blobs: Mapping[str, bytes]) -> None:
-        self._order(lambda session: session.commit(control_codec.loads(message), blobs))
+        self._enqueue(lambda session: session.commit(control_codec.loads(message), blobs))
 
     def _on_tell(self, message: bytes) -> None:
-        self._order(lambda session: self._pass_on(session, control_codec.loads(message)))
+        self._enqueue(lambda session: self._pass_on(session, control_codec.loads(message)))
 
     def _pass_on(self, session: AgentSession, command: Command) -> None:
         if isinstance(command, Fence):
@@ -165,7 +165,7 @@ class Agent(WorkerPlugin):
         else:
             session.command(command)
 
-    def _order(self, act: Callable[[AgentSession], None]) -> None:
+    def _enqueue(self, act: Callable[[AgentSession], None]) -> None:
         """Run ``act`` in the instructions' thread, on the session that is current now, even if it has ended by then.
 
         An agent that is leaving has no tasks any more, so instructions that arrive after that are dropped.

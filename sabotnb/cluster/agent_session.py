@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sabotnb.cluster.commit_runner import publish, publishing_failure
+from sabotnb.cluster.commit_runner import commit_failure, commit_or_abort
 from sabotnb.config import Config
 from sabotnb.errors import SabotnbError
 from sabotnb.exchange import Exchange
@@ -43,7 +43,7 @@ class AgentSession:
         self._report = report
         self._exchange = Exchange(agent, config, security, self._on_peer_lost, host)
         self._runner = TaskRunner(self._exchange, report, self.results, config)
-        self._publishing = ThreadPoolExecutor(4, "sabot-publish")
+        self._committing = ThreadPoolExecutor(4, "sabot-commit")
         self._blobs: dict[RunId, Mapping[str, bytes]] = {}
 
     def begin(self) -> Mapping[str, str]:
@@ -54,7 +54,7 @@ class AgentSession:
         """Drop every task, channel and result."""
         self._runner.stop()
         self._exchange.stop()
-        self._publishing.shutdown(wait=False)
+        self._committing.shutdown(wait=False)
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
         """Start tasks; an error that prevents it is reported as their failure. StaleMessage if the run is over."""
@@ -68,9 +68,9 @@ class AgentSession:
         if not isinstance(command, EndRun):
             self._runner.command(command)
 
-    def commit(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
+    def commit(self, instruction: Commit, blobs: Mapping[str, bytes]) -> None:
         """Commit or abort a job's output in a thread, and report the result."""
-        self._publishing.submit(self._publish, order, blobs or self._blobs.get(order.run, {}))
+        self._committing.submit(self._commit, instruction, blobs or self._blobs.get(instruction.run, {}))
 
     def metrics(self) -> MetricsReported:
         """Counters and queues of every task now."""
@@ -96,12 +96,12 @@ class AgentSession:
     def _on_peer_lost(self, peer: str, reason: str) -> None:
         self._report(PeerLost(self.agent, peer, reason))
 
-    def _publish(self, order: Commit, blobs: Mapping[str, bytes]) -> None:
+    def _commit(self, instruction: Commit, blobs: Mapping[str, bytes]) -> None:
         failure = None
         try:
-            publish(order, blobs)
+            commit_or_abort(instruction, blobs)
         except BaseException as error:  # without a report the job would wait forever
             if not isinstance(error, SabotnbError):  # which says all there is to say, to the job's owner
-                logger.exception("%s cannot %s the output of %s", self.agent, order.action, order.run)
-            failure = publishing_failure(order, error)
-        self._report(Committed(self.agent, order.run, order.epoch, order.action, failure))
+                logger.exception("%s cannot %s the output of %s", self.agent, instruction.action, instruction.run)
+            failure = commit_failure(instruction, error)
+        self._report(Committed(self.agent, instruction.run, instruction.epoch, instruction.action, failure))

@@ -46,7 +46,7 @@ def _commits(job: JobRun, verb: str) -> str:
 
 
 def _cancel(job: JobRun) -> str:
-    return f"{job.name} is being canceled" + ("; what it wrote is removed" if job.request.publishes else "")
+    return f"{job.name} is being canceled" + ("; what it wrote is removed" if job.request.commits else "")
 
 
 def _stop(job: JobRun) -> str:
@@ -56,7 +56,7 @@ def _stop(job: JobRun) -> str:
         return f"{job.name} was about to start again from the beginning and is canceled"
     if job.stopping:
         return f"{job.name} is already stopping"
-    then = ", then committed" if job.request.publishes else ""
+    then = ", then committed" if job.request.commits else ""
     return f"{job.name} is stopping: rows already read are processed{then}"
 
 

@@ -38,7 +38,7 @@ def job_request(
         fingerprint=fingerprint,
         execution=execution,
         topology=topology_of(graph, levels.removed() if levels else {}),
-        publishes=any(not sink.pulled for sink in sinks),
+        commits=any(not sink.pulled for sink in sinks),
         pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
         restarts=bool(sinks) and not any(sink.pulled for sink in sinks),
         outputs=_outputs(sinks),

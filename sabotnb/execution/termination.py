@@ -12,7 +12,7 @@ The output of a run becomes visible completely or not at all. Sinks write under 
 
 **Order.** ``fail`` and ``cancel`` only tell tasks to end. ``wind_up`` runs after every report and acts once no task of
 the run is left: an abort must not race with a task that still writes. A run without committable output
-(``publishes`` is False) skips both steps.
+(``commits`` is False) skips both steps.
 
 **Commit is the point of no return.** From COMMITTING on, neither a client nor a failing task can end the run: part of
 the output may be visible already.
@@ -109,7 +109,7 @@ class Termination:
         if not job.over() or job.committer is not None:
             return
         if job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED):
-            if job.request.publishes:
+            if job.request.commits:
                 job.move(JobState.COMMITTING, now)
                 yield JobChanged(job.name, job.state)
                 yield from self.ask_committer(now, job)
@@ -157,7 +157,7 @@ class Termination:
         """
         agents = self._state.agents
         candidates = [*(agent for agent in job.used_agents() if agent in agents), *agents]
-        job.committer = candidates[0] if candidates and job.request.publishes else None
+        job.committer = candidates[0] if candidates and job.request.commits else None
         action = _action(job)
         if job.committer is not None:
             yield Commit(job.committer, job.id, job.epoch, action, job.request.execution, tuple(job.committables))

@@ -262,7 +262,7 @@ class JobMetrics:
     finding: Finding | None = None
     waits_for: str = ""
     """Of a pending job: slots, previous run or another job."""
-    publishes: bool = False
+    commits: bool = False
     """True if it has output that is committed when the job finishes, and is removed otherwise."""
     stopping: bool = False
     """True if its sources were stopped; rows that they have read may still be processed."""

@@ -19,7 +19,7 @@ class JobRequest:
 
     ``execution`` is an ``ExecutionGraph`` as plain data, opaque to the control plane, which reads ``topology``.
     ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
-    ``fingerprint`` of the job graph decides between attach and replace; ``publishes``: some sink has a committer;
+    ``fingerprint`` of the job graph decides between attach and replace; ``commits``: some sink has a committer;
     ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
     ``restarts``: it begins again when a worker is lost, as no client takes its rows;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
@@ -31,7 +31,7 @@ class JobRequest:
     fingerprint: str
     execution: Mapping[str, Any]
     topology: JobTopology
-    publishes: bool = True
+    commits: bool = True
     pulled: bool = False
     restarts: bool = False
     outputs: Mapping[str, bool] = field(default_factory=dict)

@@ -18,7 +18,7 @@ class RunSummary:
     """A run in the list of jobs. Times are seconds of the scheduler's steady clock.
 
     ``counts``: the number of tasks by state. ``rows`` and ``bytes`` are all that left any task; ``rows_in`` were read
-    by sources, ``rows_out`` taken by sinks. All of them count from the last of the ``restarts``. ``unpublished``: the
+    by sources, ``rows_out`` taken by sinks. All of them count from the last of the ``restarts``. ``uncommitted``: the
     run writes files, and loses its rows if the cluster ends now.
     """
 
@@ -28,7 +28,7 @@ class RunSummary:
     submitted: float
     started: float | None
     changed: float
-    unpublished: bool = False
+    uncommitted: bool = False
     paused: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     rows: int = 0

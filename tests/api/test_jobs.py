@@ -324,7 +324,7 @@ def test_foreign_output_is_refused(numbers: sb.Stream, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*the input is endless")
-def test_a_replaced_endless_job_publishes_its_rows_first(env: sb.Env, tmp_path: Path) -> None:
+def test_a_replaced_endless_job_commits_its_rows_first(env: sb.Env, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = sb.Stream.from_rate(1_000).sink_parquet(out).run("kept")
     while not first.status.rows_in:

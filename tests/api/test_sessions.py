@@ -74,7 +74,7 @@ def test_a_detached_job_is_found_by_the_next_session(tmp_path: Path) -> None:
     assert second.stdout == f"{first.stdout.strip()} RUNNING\n", first.stderr + second.stderr
 
 
-UNPUBLISHED = """
+UNCOMMITTED = """
 import sabotnb as sb
 
 def main():
@@ -92,7 +92,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("leave", ["env.close()", "with env: pass", "pass"])
 def test_leaving_a_cluster_warns_of_rows_that_are_lost_with_it(tmp_path: Path, leave: str) -> None:
-    done = run(UNPUBLISHED.replace("{leave}", leave), tmp_path)
+    done = run(UNCOMMITTED.replace("{leave}", leave), tmp_path)
     assert done.returncode == 0
     warned = [line for line in done.stderr.splitlines() if "were not committed" in line]
     assert len(warned) == 1
@@ -100,6 +100,6 @@ def test_leaving_a_cluster_warns_of_rows_that_are_lost_with_it(tmp_path: Path, l
     assert warned[0].endswith("To keep them, call job.stop() and job.wait() before env.close()")
 
 
-def test_leaving_a_cluster_says_nothing_of_jobs_that_go_on_or_have_published(tmp_path: Path) -> None:
-    stopped = run(UNPUBLISHED.replace("{leave}", "job.stop(); job.wait()"), tmp_path)
+def test_leaving_a_cluster_says_nothing_of_jobs_that_go_on_or_have_committed(tmp_path: Path) -> None:
+    stopped = run(UNCOMMITTED.replace("{leave}", "job.stop(); job.wait()"), tmp_path)
     assert "were not committed" not in stopped.stderr

@@ -13,10 +13,10 @@ RUN = RunId("job", 3)
 
 @pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), RuntimeError("x"), SinkError("no room")])
 def test_whatever_a_commit_raises_is_reported(monkeypatch, raised):
-    def publish(order, blobs):
+    def commit(order, blobs):
         raise raised
 
-    monkeypatch.setattr(agent_session, "publish", publish)
+    monkeypatch.setattr(agent_session, "commit_or_abort", commit)
     reports = Queue()
     session = AgentSession("agent-1", reports.put, Config(), None, "127.0.0.1")
     session.begin()

@@ -1,6 +1,6 @@
 import pytest
 
-from sabotnb.cluster.commit_runner import publishing_failure
+from sabotnb.cluster.commit_runner import commit_failure
 from sabotnb.errors import SinkError
 from sabotnb.protocol import Commit, RunId
 
@@ -14,5 +14,5 @@ from sabotnb.protocol import Commit, RunId
     ],
 )
 def test_what_a_commit_raised_is_said_with_its_class(error, kind, message):
-    failure = publishing_failure(Commit("agent-1", RunId("s", 1), 1, "commit", b"", ()), error)
+    failure = commit_failure(Commit("agent-1", RunId("s", 1), 1, "commit", b"", ()), error)
     assert (failure.error, failure.message) == (kind, message)

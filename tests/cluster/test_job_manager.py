@@ -44,7 +44,7 @@ class Served:
             await self.manager.sabot_register(control_codec.dumps(info))
 
     async def submit(self):
-        return await self.manager.submit_stream_job(request(publishes=True), {})
+        return await self.manager.submit_stream_job(request(commits=True), {})
 
     def report(self, state, *numbers):
         for number in numbers:

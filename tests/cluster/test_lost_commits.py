@@ -1,4 +1,4 @@
-"""Agents that stall or die while they publish the output of a job. A lock on its folder holds the committer up."""
+"""Agents that stall or die while they commit the output of a job. A lock on its folder holds the committer up."""
 
 import fcntl
 import os
@@ -25,7 +25,7 @@ def mortal():
 
 @contextmanager
 def held(folder):
-    """Keep committers from the folder, as another job does that publishes there."""
+    """Keep committers from the folder, as another job does that commits there."""
     folder.mkdir()
     handle = os.open(folder, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
@@ -36,7 +36,7 @@ def held(folder):
 
 
 def committing(cluster, name, folder):
-    """A job whose rows are all written, and the agent that is publishing them."""
+    """A job whose rows are all written, and the agent that is committing them."""
     cluster.jobs.wait_agents(2, 30)
     run = submit(cluster, name, line(numbers(5000), Operator("out", Sink("parquet", {"path": str(folder)}))))
     run.wait_until(lambda status: status.state == "COMMITTING")
@@ -46,7 +46,7 @@ def committing(cluster, name, folder):
     return run, committer
 
 
-def published(folder):
+def committed(folder):
     assert [path for path in folder.iterdir() if path.name.startswith(".")] == []
     return sorted(pq.read_table(folder)["n"].to_pylist())
 
@@ -63,7 +63,7 @@ def test_a_committer_that_stalls_past_its_lease_is_replaced_and_does_no_harm_whe
         os.kill(committer["pid"], signal.SIGCONT)
     mortal.jobs.wait_agents(2, 30)
     assert committer["pid"] in [row["pid"] for row in mortal.slots()]
-    assert published(folder) == list(range(5000))
+    assert committed(folder) == list(range(5000))
 
 
 def test_output_whose_agents_are_all_killed_is_committed_by_those_that_replace_them(mortal, tmp_path):
@@ -74,11 +74,11 @@ def test_output_whose_agents_are_all_killed_is_committed_by_those_that_replace_t
         for row in before:
             os.kill(row["pid"], signal.SIGKILL)
     assert run.wait().state == "FINISHED"
-    assert published(folder) == list(range(5000))
+    assert committed(folder) == list(range(5000))
     assert {row["agent"] for row in mortal.slots()}.isdisjoint(row["agent"] for row in before)
 
 
-def test_a_job_whose_output_no_agent_is_left_to_publish_fails(tmp_path):
+def test_a_job_whose_output_no_agent_is_left_to_commit_fails(tmp_path):
     config = Config(heartbeat_seconds=0.2, agent_lost_seconds=2, commit_wait_seconds=0.5)
     cluster = local_cluster(1, 2, config=config)
     folder = tmp_path / "out"

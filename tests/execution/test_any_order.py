@@ -44,9 +44,9 @@ class World:
 
     def take(self, step):
         match step:
-            case ("submit", name, fingerprint, tasks, publishes, restarts):
+            case ("submit", name, fingerprint, tasks, commits, restarts):
                 work = (("work", tasks),)
-                self.submit(request(name, work, fingerprint=fingerprint, publishes=publishes, restarts=restarts))
+                self.submit(request(name, work, fingerprint=fingerprint, commits=commits, restarts=restarts))
             case ("finish" | "fail" as what, name):
                 if any(attempt.run.job == name for _, attempt in self.cluster.running):
                     getattr(self.cluster, what)(name)

@@ -24,7 +24,7 @@ def orders(cluster, *kinds):
 @pytest.fixture
 def cluster():
     cluster = Simulator(agents=2)
-    cluster.submit(request(vertices=(("work", 2),), publishes=False))
+    cluster.submit(request(vertices=(("work", 2),), commits=False))
     return cluster
 
 
@@ -42,7 +42,7 @@ def test_every_agent_is_told_once_however_often_the_user_clicks(cluster):
 
 def test_a_job_whose_rows_the_client_cannot_take_fails_with_the_clients_words():
     cluster = Simulator(agents=1)
-    run = cluster.submit(request(vertices=(("work", 1),), publishes=False)).run
+    run = cluster.submit(request(vertices=(("work", 1),), commits=False)).run
     failure = Failure("UserFunctionError", "sink_0: show raised ValueError: no", "sink_0")
     assert cluster.command("fail", RunId("job", run.number - 1), failure).state == "RUNNING"
     assert cluster.command("fail", run, failure).said == "job is failing"

@@ -67,9 +67,9 @@ def test_output_is_committed_once_when_all_tasks_are_finished():
     assert cluster.machine.pool.statistics().free == 8
 
 
-def test_a_job_without_published_output_finishes_without_a_commit():
+def test_a_job_without_committed_output_finishes_without_a_commit():
     cluster = Simulator()
-    cluster.submit(request(publishes=False))
+    cluster.submit(request(commits=False))
     cluster.finish()
     assert (cluster.state(), cluster.told_to(Commit)) == ("FINISHED", [])
 

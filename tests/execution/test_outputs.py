@@ -69,7 +69,7 @@ def test_an_endless_run_that_writes_files_is_stopped_when_it_is_replaced(first, 
     assert replaced(first, second, bounded=bounded) == expected
 
 
-def test_a_run_that_is_stopped_publishes_before_the_next_begins():
+def test_a_run_that_is_stopped_commits_before_the_next_begins():
     cluster = Simulator()
     submitted(cluster, "a", {"/d": False}, bounded=False)
     submitted(cluster, "a", {"/d": False}, bounded=False, fingerprint="changed")

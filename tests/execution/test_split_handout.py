@@ -25,7 +25,7 @@ class Files(Simulator):
         super().__init__(agents=2)
         splits = {"files": tuple(Split(str(number), {}, number, 10) for number in range(files))}
         source = JobVertex("files", tasks, reads=True, **vertex)
-        self.submit(request(vertices=(source, ("sink", 2)), splits=splits, publishes=False))
+        self.submit(request(vertices=(source, ("sink", 2)), splits=splits, commits=False))
         self.attempts = {
             attempt.task.index: (who, attempt) for who, attempt in self.running if attempt.task.vertex == "files"
         }

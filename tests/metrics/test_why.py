@@ -38,17 +38,17 @@ def finding_of(metrics):
         (job(state="FINISHED"), "The job has finished: 336,776 rows in, 16 rows out.", ""),
         (job(state="CANCELED"), "The job was canceled.", ".run() starts it again"),
         (
-            job(state="CANCELED", publishes=True),
+            job(state="CANCELED", commits=True),
             "The job was canceled and its output removed.",
             ".run() starts it again",
         ),
         (
-            job(state="CANCELED", publishes=True, started=None),
+            job(state="CANCELED", commits=True, started=None),
             "The job was canceled before it started.",
             ".run() starts it again",
         ),
         (
-            job(state="CANCELED", publishes=True, error=REPLACED),
+            job(state="CANCELED", commits=True, error=REPLACED),
             "A newer run has replaced this one.",
             "sb.attach('late') is the newer run",
         ),
@@ -57,7 +57,7 @@ def finding_of(metrics):
         (job(vertex("map", "map", state="FINISHED")), "All tasks are done; the job is about to end.", ""),
         (job(SOURCE, IDLE_SINK, stopping=True), "The job is stopping: rows already read are processed.", ""),
         (
-            job(SOURCE, IDLE_SINK, stopping=True, publishes=True),
+            job(SOURCE, IDLE_SINK, stopping=True, commits=True),
             "The job is stopping: rows already read are processed, then the output is committed.",
             "",
         ),

@@ -74,7 +74,7 @@ export interface JobMetrics {
   edges: EdgeMetrics[];
   finding: Finding | null;
   waits_for: string;
-  publishes: boolean;
+  commits: boolean;
   stopping: boolean;
   open_windows: number;
   ahead: number;

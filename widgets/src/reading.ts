@@ -151,7 +151,7 @@ const metrics = shape<JobMetrics>({
   edges: many(edge),
   finding: maybe(shape<Finding>({ kind: text, operator: text, sentence: text, advice: text })),
   waits_for: text,
-  publishes: flag,
+  commits: flag,
   stopping: flag,
   open_windows: number,
   ahead: number,

@@ -38,7 +38,7 @@ only waited for a few seconds, because a stopped process keeps it, and some file
 removal also accepts that another committer of the run was first, and only the decision tells which direction to take.
 
 *Output that cannot be committed* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
-beside the output first (see ``unpublished``), where no later run of the job removes it.
+beside the output first (see ``saved_output``), where no later run of the job removes it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from sabotnb.connectors.sinks.file_sink import MADE, hidden_folder, make_folder,
 from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, owners_of
-from sabotnb.connectors.sinks.unpublished import keep
+from sabotnb.connectors.sinks.saved_output import keep
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.protocol import FIRST_EPOCH, Committable, RunId
@@ -88,7 +88,7 @@ class FileCommitter:
                 raise SinkError(f"{taken_back}: run the job again")
             replaced = [(output, output.replaced()) for output in outputs]
             if _decided(outputs) != COMMITTED:
-                self._publish(outputs)
+                self._rename_all(outputs)
             for output, files in replaced:
                 output.remove(files)
             self._remove_hidden(outputs)
@@ -115,16 +115,16 @@ class FileCommitter:
         """Save the output of a run that cannot be committed; returns a sentence that says where, or an empty string."""
         outputs = self._outputs(committables)
         with alone_in([output.folder for output in outputs]):
-            if _decide(outputs, ABORTED) != ABORTED and all(output.is_published() for output in outputs):
+            if _decide(outputs, ABORTED) != ABORTED and all(output.is_renamed() for output in outputs):
                 return ""  # another committer has committed it
             kept = [place for output in outputs if (place := output.keep())]
         return f"Nothing is lost: {', and '.join(kept)}." if kept else ""
 
-    def _publish(self, outputs: Sequence[_Output]) -> None:
+    def _rename_all(self, outputs: Sequence[_Output]) -> None:
         """Rename the new files of all sinks and decide to commit; if one cannot be renamed, hide them again."""
         try:
             for output in outputs:
-                output.publish()
+                output.rename()
             decision = _decide(outputs, COMMITTED)
         except Exception:
             decision = _decide(outputs, ABORTED)
@@ -133,7 +133,7 @@ class FileCommitter:
                     output.hide()
             if decision != COMMITTED:
                 raise
-        if decision != COMMITTED and not all(output.is_published() for output in outputs):
+        if decision != COMMITTED and not all(output.is_renamed() for output in outputs):
             raise SinkError(f"the output of job {self._run.job!r} was taken back by another process: run the job again")
 
     def _remove_hidden(self, outputs: Sequence[_Output]) -> None:
@@ -157,7 +157,7 @@ class _Output:
         self._run = run
         self._epoch = epoch
         self.hidden = hidden_folder(spec, run, epoch)
-        files = _worth_publishing([file for one in committables for file in one.payload["files"]])
+        files = _worth_committing([file for one in committables for file in one.payload["files"]])
         self._new = {str(file["final"]): Path(file["hidden"]).name for file in files}
         self._rows = sum(file["rows"] for file in files)
 
@@ -196,7 +196,7 @@ class _Output:
         refuse_foreign(self.folder, data, self._run.job)
         return list(data)
 
-    def publish(self) -> None:
+    def rename(self) -> None:
         """Rename every new file to its final name, and make the names durable."""
         with writing(self.folder):
             for final, name in self._new.items():
@@ -238,7 +238,7 @@ class _Output:
             # the hidden folder gone no commit would remove it again.
             self._sync_folders_of([*replaced, OLD_MARKER])
 
-    def is_published(self) -> bool:
+    def is_renamed(self) -> bool:
         """True if every new file has its final name."""
         return all((self.folder / final).exists() for final in self._new)
 
@@ -330,7 +330,7 @@ def _decide(outputs: Sequence[_Output], decision: str) -> str | None:
     return holds
 
 
-def _worth_publishing(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _worth_committing(files: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The files that have rows; if none has, one empty file, which tells readers the schema."""
     full = [file for file in files if file["rows"]]
     return full or list(files[:1])

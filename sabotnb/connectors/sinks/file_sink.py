@@ -48,7 +48,7 @@ from sabotnb.connectors.folders.paths import LONGEST_NAME
 from sabotnb.connectors.formats.writers import FORMATS, FileWriter, output_schema
 from sabotnb.connectors.sinks.claims import claim, refuse_writers
 from sabotnb.connectors.sinks.folder_locks import alone_in
-from sabotnb.connectors.sinks.ownership import published_name
+from sabotnb.connectors.sinks.ownership import final_name
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.native import Orders, compact, decoded_array, own_bytes, without_order, without_orders
@@ -180,7 +180,7 @@ class FileSink(SinkOperator):
             self._made += 1
             file = _File(
                 self._hidden / hidden_name(self._ctx.operator, name + suffix),
-                str(Path(folder) / published_name(name, self._ctx.run.job, suffix)),
+                str(Path(folder) / final_name(name, self._ctx.run.job, suffix)),
                 self._format.open,
                 self._in_files,
             )

@@ -16,13 +16,13 @@ from sabotnb.errors import SinkError
 
 OLD_MARKER = "_sabotnb.json"
 _OLD_FORMAT = 1
-_PUBLISHED = re.compile(r"part-\d{5,}-[0-9a-f]{8}-\d+\.(?P<job>.+)\.[a-z]+")
+_FINAL_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{8}-\d+\.(?P<job>.+)\.[a-z]+")
 
 Owners = Mapping[str, str | None]
 """The job that wrote each file, by the file's path below the output folder; None for files that no job wrote."""
 
 
-def published_name(part: str, job: str, suffix: str) -> str:
+def final_name(part: str, job: str, suffix: str) -> str:
     """The final name of ``part`` (``part-00000-7f763dd3-0``) of the output of ``job``."""
     return f"{part}.{quote(job, safe='')}{suffix}"
 
@@ -34,7 +34,7 @@ def owners_of(output: Path, files: Sequence[str]) -> Owners:
 
 
 def _owner(file: str) -> str | None:
-    found = _PUBLISHED.fullmatch(PurePath(file).name)
+    found = _FINAL_NAME.fullmatch(PurePath(file).name)
     return unquote(found["job"]) if found else None
 
 

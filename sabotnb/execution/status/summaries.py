@@ -23,7 +23,7 @@ def run_summary(job: JobRun) -> RunSummary:
         submitted=job.submitted,
         started=job.started,
         changed=job.changed,
-        unpublished=bool(job.request.outputs) and job.state in BEGUN,  # then it loses its rows if the cluster ends now
+        uncommitted=bool(job.request.outputs) and job.state in BEGUN,  # then it loses its rows if the cluster ends now
         paused=job.paused,
         counts={state.value: count for state, count in job.counts.items() if count},
         rows=sum(counted.rows_out for counted in counters),

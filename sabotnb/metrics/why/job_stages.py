@@ -45,7 +45,7 @@ def _canceled(job: JobMetrics) -> Finding:
         return Finding("ended", "", job.error.message)
     if job.started is None:
         return Finding("ended", "", "The job was canceled before it started.", ".run() starts it again")
-    removed = " and its output removed" if job.publishes else ""
+    removed = " and its output removed" if job.commits else ""
     return Finding("ended", "", f"The job was canceled{removed}.", ".run() starts it again")
 
 
@@ -113,5 +113,5 @@ def stopping(job: JobMetrics) -> Finding | None:
     """Report a job that processes its last rows after a stop."""
     if not job.stopping or job.state != "RUNNING":
         return None
-    then = ", then the output is committed" if job.publishes else ""
+    then = ", then the output is committed" if job.commits else ""
     return Finding("ended", "", f"The job is stopping: rows already read are processed{then}.")

@@ -244,12 +244,12 @@ def test_collecting_sinks_have_no_output_to_check():
 
 
 @pytest.mark.parametrize(("mode", "refused"), [("error", 7), ("append", 0)])
-def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode, refused):
+def test_jobs_that_commit_into_one_folder_at_once_see_each_other(tmp_path, mode, refused):
     spec = spec_of(tmp_path, mode)
     jobs = {f"job-{number}": prepare(spec, [number], f"job-{number}") for number in range(8)}
     begin = threading.Barrier(len(jobs))
 
-    def publish(job):
+    def commit(job):
         begin.wait()
         try:
             connectors.committer({"sink_0": spec}, RunId(job, 1)).commit(jobs[job])
@@ -258,11 +258,11 @@ def test_jobs_that_publish_into_one_folder_at_once_see_each_other(tmp_path, mode
         return 0
 
     with ThreadPoolExecutor(len(jobs)) as pool:
-        assert sum(pool.map(publish, jobs)) == refused
+        assert sum(pool.map(commit, jobs)) == refused
     assert len(list(tmp_path.glob("*.csv"))) == 8 - refused
 
 
-def test_a_commit_goes_on_without_one_that_was_stopped_while_it_published(tmp_path, monkeypatch):
+def test_a_commit_goes_on_without_one_that_was_stopped_while_it_committed(tmp_path, monkeypatch):
     monkeypatch.setattr(folder_locks, "LOCK_SECONDS", 0.0)
     prepared = prepare(spec_of(tmp_path), [1, 2])
     stopped = os.open(tmp_path, os.O_RDONLY)
@@ -418,7 +418,7 @@ def spoil(what, folder, prepared):
 
 
 @pytest.mark.parametrize(("what", "mode"), [("foreign", "error"), ("gone", "error"), ("gone", "append")])
-def test_no_sink_publishes_when_another_cannot(tmp_path, what, mode):
+def test_no_sink_commits_when_another_cannot(tmp_path, what, mode):
     specs, prepared = two_sinks(tmp_path, mode)
     repair = spoil(what, tmp_path / "out-1", prepared)
     with pytest.raises(SinkError):
@@ -453,7 +453,7 @@ def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_pat
     assert [numbers(tmp_path / f"out-{number}.unpublished-job-2") for number in range(2)] == [[3], [4]]
 
 
-def test_a_commit_that_comes_late_does_not_touch_what_later_runs_have_published(tmp_path):
+def test_a_commit_that_comes_late_does_not_touch_what_later_runs_have_committed(tmp_path):
     specs = {"sink_0": spec_of(tmp_path)}
     late = prepare(specs["sink_0"], [1])
     connectors.committer(specs, RunId("job", 1)).commit(late)
@@ -754,7 +754,7 @@ def test_output_is_saved_inside_its_folder_where_none_can_be_made_beside_it(tmp_
     assert [row["n"] for row in sb.Stream.from_csv(str(kept)).sort("n").to_rows()] == [1, 2]
 
 
-def test_all_sinks_of_a_job_save_their_output_when_one_cannot_publish(tmp_path):
+def test_all_sinks_of_a_job_save_their_output_when_one_cannot_commit(tmp_path):
     specs, prepared = two_sinks(tmp_path)
     spoil("foreign", tmp_path / "out-1", prepared)
     committer = connectors.committer(specs, RunId("job", 2))
@@ -766,7 +766,7 @@ def test_all_sinks_of_a_job_save_their_output_when_one_cannot_publish(tmp_path):
     assert numbers(tmp_path / "out-0") == [1]
 
 
-def test_nothing_is_saved_of_output_that_is_published(tmp_path):
+def test_nothing_is_saved_of_output_that_is_committed(tmp_path):
     spec = spec_of(tmp_path)
     prepared = prepare(spec, [1])
     committer = connectors.committer({"sink_0": spec}, RunId("job", 1))

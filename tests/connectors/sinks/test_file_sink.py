@@ -58,7 +58,7 @@ def test_rows_that_were_written_are_counted(tmp_path):
 
 
 def store(spec, table, tasks=1, max_rows=1000, job="job", run=1):
-    """Write ``table`` with several tasks and publish it."""
+    """Write ``table`` with several tasks and commit it."""
     batches = table.to_batches(max_chunksize=max_rows)
     prepared = [
         committable
@@ -231,7 +231,7 @@ def test_maps_and_ids_come_back_from_json(tmp_path, read):
     assert first == {"m": pairs, "s": {"m": pairs}, "u": str(UUID(bytes=b"0" * 16))}
 
 
-def test_an_empty_file_beside_full_ones_is_not_published(tmp_path, read):
+def test_an_empty_file_beside_full_ones_is_not_committed(tmp_path, read):
     spec = Sink("csv", {"path": str(tmp_path), "mode": "error"})
     batch = pa.RecordBatch.from_pydict({"a": [1]})
     prepared = write(spec, batch.schema, [], index=0) + write(spec, batch.schema, [batch], index=1)
@@ -422,7 +422,7 @@ def test_a_file_that_cannot_be_begun_is_closed_and_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_value_that_is_too_long_for_a_folder_is_refused_before_anything_is_published(tmp_path):
+def test_a_value_that_is_too_long_for_a_folder_is_refused_before_anything_is_committed(tmp_path):
     sink = connectors.sink(
         Sink("csv", {"path": str(tmp_path), "partition_by": ["k"]}), pa.schema({"k": pa.string(), "x": pa.int64()})
     )

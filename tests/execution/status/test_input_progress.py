@@ -21,7 +21,7 @@ class Reading:
     def __init__(self, bounded=True, **splits):
         self.simulator = Simulator(agents=1)
         vertices = tuple(JobVertex(name, 1, reads=True, bounded=bounded) for name in splits)
-        self.simulator.submit(request(vertices=vertices, splits=splits, publishes=False))
+        self.simulator.submit(request(vertices=vertices, splits=splits, commits=False))
         self.job = self.simulator.machine.jobs["job"]
         self.attempts = {task.vertex: one.attempt for task, one in self.job.tasks.items()}
 

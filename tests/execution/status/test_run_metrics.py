@@ -28,7 +28,7 @@ class Reporting(Simulator):
 
     def __init__(self, **more):
         super().__init__(agents=1)
-        self.submit(request(vertices=vertices(), edges=EDGES, publishes=False, **more))
+        self.submit(request(vertices=vertices(), edges=EDGES, commits=False, **more))
 
     def attempt(self, task):
         vertex, _, index = task.removesuffix("]").partition("[")
@@ -136,9 +136,9 @@ def test_the_spread_of_rows_is_that_of_the_tasks_that_run_and_of_all_at_the_end(
     assert (cluster.vertex("write").skew, cluster.vertex("write").skew_task) == (1.5, 1)
 
 
-def test_a_job_says_whether_it_publishes_and_whether_it_stops():
+def test_a_job_says_whether_it_commits_and_whether_it_stops():
     cluster = Reporting()
-    assert (cluster.metrics().publishes, cluster.metrics().stopping) == (False, False)
+    assert (cluster.metrics().commits, cluster.metrics().stopping) == (False, False)
     cluster.silent = {"agent-1"}
     cluster.command("stop", "job")
     assert cluster.metrics().stopping
@@ -186,7 +186,7 @@ def test_a_vertex_has_a_dot_for_each_of_a_few_tasks_the_worst_first():
 def test_what_is_watched_does_not_grow_with_the_number_of_tasks():
     def size(tasks):
         cluster = Simulator(agents=1, slots=tasks)
-        cluster.submit(request(vertices=vertices(tasks), edges=EDGES, publishes=False))
+        cluster.submit(request(vertices=vertices(tasks), edges=EDGES, commits=False))
         for second in (1, 2):
             counters = {attempt: TaskCounters(rows_in=second) for _, attempt in cluster.running}
             cluster.feed(MetricsReported("agent-1", counters, at=second))
@@ -373,7 +373,7 @@ def test_late_rows_of_a_first_phase_are_those_of_the_operator_that_the_user_wrot
     chain = (ChainedOperator("read", "source"), ChainedOperator("window_0_partial", "window", part_of="window_0"))
     merging = JobVertex("window_0", 1, (ChainedOperator("window_0", "window"),))
     edges = (JobEdge(0, "read", "window_0", 0, "hash", "window_0_partial", ("k",)),)
-    cluster.submit(request(vertices=(JobVertex("read", 1, chain, reads=True), merging), edges=edges, publishes=False))
+    cluster.submit(request(vertices=(JobVertex("read", 1, chain, reads=True), merging), edges=edges, commits=False))
     attempts = {it.attempt.task.vertex: it.attempt for it in cluster.machine.jobs["job"].tasks.values()}
     counted = {
         attempts["read"]: TaskCounters(rows_in=40, late=4, late_rows={"window_0_partial": 4}, operators={"read": 40}),

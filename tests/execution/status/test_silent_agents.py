@@ -13,7 +13,7 @@ class TwoAgents(Simulator):
 
     def __init__(self):
         super().__init__(agents=2, slots=1)
-        self.submit(request(vertices=(("work", 2),), publishes=False))
+        self.submit(request(vertices=(("work", 2),), commits=False))
 
     def report(self, agent, at):
         self.now = at

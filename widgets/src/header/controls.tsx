@@ -6,7 +6,7 @@ import type { Kind, Store } from "../store";
 const TITLES = {
   pause: "Sources stop reading; rows already read are processed",
   resume: "Sources continue reading",
-  stop: "Sources end; rows already read are processed, then published",
+  stop: "Sources end; rows already read are processed, then committed",
   cancel: "End at once and remove the output",
 };
 

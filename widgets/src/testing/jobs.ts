@@ -87,7 +87,7 @@ export function made(sketch: JobSketch): MadeJob {
     edges: sketch.edges.map((one, index) => edgeOf(one, index, sketch.vertices, over)),
     finding: null,
     waits_for: "",
-    publishes: true,
+    commits: true,
     stopping: false,
     open_windows: 0,
     ahead: 0,
