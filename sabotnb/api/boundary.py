@@ -57,8 +57,8 @@ def folding(function: Callable[P, R]) -> Callable[P, R]:
 def _fold(error: BaseException) -> None:
     """Remove frames that are not the user's from ``error`` and its causes; each keeps at least its last frame."""
     seen: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in seen:
-        one.__traceback__ = without_our_frames(one.__traceback__)
-        seen.append(one)
-        one = one.__cause__
+    cause: BaseException | None = error
+    while cause is not None and cause not in seen:
+        cause.__traceback__ = without_our_frames(cause.__traceback__)
+        seen.append(cause)
+        cause = cause.__cause__

@@ -26,9 +26,9 @@ class Checkup:
         return not self.problems
 
     def __repr__(self) -> str:
-        found = [f"  ! {problem}" for problem in self.problems] or ["  no problems found"]
+        problems = [f"  ! {problem}" for problem in self.problems] or ["  no problems found"]
         optional = [f"  {len(self.missing)} optional packages are missing:"] if self.missing else []
-        return "\n".join([*self.facts, *found, *optional, *(f"  - {extra}" for extra in self.missing)])
+        return "\n".join([*self.facts, *problems, *optional, *(f"  - {extra}" for extra in self.missing)])
 
 
 def doctor() -> Checkup:

@@ -258,12 +258,12 @@ def current() -> Env | None:
 
 def needed(env: Env | None) -> Env:
     """Return ``env``, or the newest env; EnvError if there is none."""
-    found = env or current()
-    if found is None:
+    session = env or current()
+    if session is None:
         raise EnvError("no cluster is open; open one first: env = sb.local()")
-    if found.cluster.closed:
+    if session.cluster.closed:
         raise EnvError("this env is closed; open another: env = sb.local()")
-    return found
+    return session
 
 
 @folding

@@ -126,10 +126,10 @@ class StreamPlan:
 
     def __reduce__(self) -> tuple[Any, ...]:
         nodes = nodes_of((self,))
-        place = {node: number for number, node in enumerate(nodes)}
-        ends = [(place[flow.node], *flow.beside_node()) for node in nodes for flow in node.inputs]
+        number_of = {node: number for number, node in enumerate(nodes)}
+        ends = [(number_of[flow.node], *flow.beside_node()) for node in nodes for flow in node.inputs]
         rows = [(node.spec, node.schema, len(node.inputs), node.naming, node.origin) for node in nodes]
-        return _from_rows, (rows, [*ends, (place[self.node], *self.beside_node())])
+        return _from_rows, (rows, [*ends, (number_of[self.node], *self.beside_node())])
 
     def beside_node(self) -> tuple[StreamType, str | None, EdgeHint | None]:
         """All fields but the node, for pickle."""
@@ -209,10 +209,10 @@ def _from_rows(rows: list[Any], ends: list[Any]) -> StreamPlan:
     made: list[StreamNode] = []
     waiting = iter(ends)
     for spec, schema, count, given, origin in rows:
-        inputs = tuple(StreamPlan(made[place], *rest) for place, *rest in islice(waiting, count))
+        inputs = tuple(StreamPlan(made[number], *rest) for number, *rest in islice(waiting, count))
         made.append(_node(spec, schema, inputs, given, origin))
-    place, *rest = next(waiting)
-    return StreamPlan(made[place], *rest)
+    number, *rest = next(waiting)
+    return StreamPlan(made[number], *rest)
 
 
 def _node(

@@ -29,7 +29,9 @@ def card(flow: StreamPlan) -> Card:
 
 def _with_joins_settled(graph: JobGraph) -> JobGraph:
     """The graph as described, with the strategy that the optimizer will choose for each join."""
-    if not any(isinstance(one.spec, Join) and one.spec.strategy == "auto" for one in graph.operators.values()):
+    if not any(
+        isinstance(operator.spec, Join) and operator.spec.strategy == "auto" for operator in graph.operators.values()
+    ):
         return graph
     settled = plan.optimize(graph, estimates(graph)).graph.operators
     chosen = {
@@ -48,10 +50,10 @@ def compiled(flow: StreamPlan) -> CompiledJob:
 
 def explained(flow: StreamPlan, *, optimize: bool) -> str:
     """Return the graph as described, as optimized with what each rule did, and as deployed."""
-    found = compiled(flow)
+    job = compiled(flow)
     if not optimize:
-        return plan.explain(found.graph, None, plan.physical(found.graph, default_parallelism()))
-    return plan.explain(found.graph, found.optimized, found.execution)
+        return plan.explain(job.graph, None, plan.physical(job.graph, default_parallelism()))
+    return plan.explain(job.graph, job.optimized, job.execution)
 
 
 def default_parallelism() -> int:

@@ -76,10 +76,10 @@ def find_detached(folder: Path | None = None) -> Announcement | None:
     """
     folder = private_folder(folder, "give another one") if folder else runtime_folder()
     try:
-        found = announced((folder / ANNOUNCEMENT).read_text())
+        announcement = announced((folder / ANNOUNCEMENT).read_text())
     except FileNotFoundError:
         return None
-    return found if found.alive else None
+    return announcement if announcement.alive else None
 
 
 def announce_local(announcement: Announcement) -> Path:
@@ -97,8 +97,8 @@ def announce_local(announcement: Announcement) -> Path:
 
 def find_announced(address: str) -> Announcement | None:
     """The announcement of the cluster of this user whose scheduler is at ``address``; None if there is none."""
-    found = (left for _, left in _announcements(runtime_folder()) if left.address == address and left.alive)
-    return next(found, None)
+    matching = (left for _, left in _announcements(runtime_folder()) if left.address == address and left.alive)
+    return next(matching, None)
 
 
 def _announcements(folder: Path) -> Iterator[tuple[Path, Announcement]]:

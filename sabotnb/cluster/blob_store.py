@@ -33,8 +33,8 @@ class BlobStore:
 
     def drop_before(self, run: RunId) -> None:
         """Drop the blobs of runs of the same job before ``run``."""
-        self._blobs = {one: blobs for one, blobs in self._blobs.items() if one.job != run.job or one >= run}
-        self._sent = {(agent, one) for agent, one in self._sent if one.job != run.job or one >= run}
+        self._blobs = {kept: blobs for kept, blobs in self._blobs.items() if kept.job != run.job or kept >= run}
+        self._sent = {(agent, kept) for agent, kept in self._sent if kept.job != run.job or kept >= run}
 
     def drop(self, run: RunId) -> None:
         """Drop the blobs of ``run``, and those of earlier runs of the same job."""

@@ -41,12 +41,14 @@ def check(client: distributed.Client, jobs: ClusterClient) -> list[Problem]:
 def check_installed(client: distributed.Client) -> None:
     """Raise EnvError if the scheduler or a worker has no sabotnb, or another version than this process."""
     here = version("sabotnb")
-    wrong = [f"{where} has {found}" for where, found in _found(client, "sabotnb").items() if found != here]
+    wrong = [
+        f"{where} has {installed}" for where, installed in _installed(client, "sabotnb").items() if installed != here
+    ]
     if wrong:
         raise EnvError(f"every agent needs sabotnb {here}; {', '.join(wrong)}: pip install sabotnb=={here} there")
 
 
-def _found(client: distributed.Client, package: str) -> dict[str, str]:
+def _installed(client: distributed.Client, package: str) -> dict[str, str]:
     """Version of ``package`` by place. Asks with a function of the standard library: sabotnb may be missing there."""
     workers = client.run(version, package, on_error="return")
     answers: dict[str, Any] = {f"worker {address}": answer for address, answer in workers.items()}
@@ -83,9 +85,11 @@ def _agents(jobs: ClusterClient) -> Iterator[Problem]:
 def _versions(client: distributed.Client) -> Iterator[Problem]:
     for package in AGREEING:
         here = version(package)
-        for where, found in _found(client, package).items():
-            if found != here:
-                yield Problem(where, f"{package} is {found}, here it is {here}", f"pip install {package}=={here} there")
+        for where, installed in _installed(client, package).items():
+            if installed != here:
+                yield Problem(
+                    where, f"{package} is {installed}, here it is {here}", f"pip install {package}=={here} there"
+                )
 
 
 def _exposure(address: str) -> Iterator[Problem]:

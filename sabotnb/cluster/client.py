@@ -224,10 +224,10 @@ class ClusterClient:
             raise JobError(f"{run.job} is {status.state.value}: no rows pass {aimed.operator}")
         request: dict[str, Any] = {"run": str(run), "vertex": aimed.vertex, "operator": aimed.operator}
         request |= {"keys": list(aimed.keys), "rows": rows, "wait": wait}
-        found = self.run(lambda: self._scheduler.sabot_probe(**request), wait + ANSWER_SECONDS)
+        answer = self.run(lambda: self._scheduler.sabot_probe(**request), wait + ANSWER_SECONDS)
         notes = ["the job is paused"] if status.paused else []
-        notes += [f"{agent} did not answer" for agent in found["silent"]]
-        return combined(aimed, found["tasks"], rows, "; ".join(notes))
+        notes += [f"{agent} did not answer" for agent in answer["silent"]]
+        return combined(aimed, answer["tasks"], rows, "; ".join(notes))
 
     def samples(self, run: RunId, operator: str | None) -> tuple[str | None, list[dict[str, Any]]]:
         """The id of ``operator`` in full, and the last late and failing rows of the run, as plain data.
@@ -237,8 +237,8 @@ class ClusterClient:
         """
         status = self.status(run)
         named = None if operator is None else operator_of(status, operator)
-        found = self.run(lambda: self._scheduler.sabot_samples(run=str(run)), ANSWER_SECONDS)
-        return named, list(found)
+        rows = self.run(lambda: self._scheduler.sabot_samples(run=str(run)), ANSWER_SECONDS)
+        return named, list(rows)
 
     # Results
 
@@ -252,13 +252,13 @@ class ClusterClient:
             JobError: the job has finished, but some of its rows were already dropped.
             ClusterLost: the scheduler does not answer.
         """
-        places = self._placed(run, vertex)
+        locations = self._locations(run, vertex)
         try:
-            yield from ResultReader(self.client, run, operator, places, one_by_one=one_by_one).batches()
+            yield from ResultReader(self.client, run, operator, locations, one_by_one=one_by_one).batches()
         except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
             raise self._gone(error) from error
 
-    def _placed(self, run: RunId, vertex: str) -> list[ResultLocation]:
+    def _locations(self, run: RunId, vertex: str) -> list[ResultLocation]:
         """Where each task of ``vertex`` runs, once the job has been given slots."""
         while True:
             status = self._status_once(Until.PLACED, run, WAIT_SECONDS)
@@ -278,7 +278,7 @@ class ClusterClient:
         packed = control_codec.dumps(command)
         result = _value(self._ask(lambda scheduler: scheduler.sabot_command(command=packed)))
         assert isinstance(result, CommandResult)
-        return result.said
+        return result.sentence
 
     def _status_once(self, until: Until, run: RunId, seconds: float) -> RunStatus | None:
         """The status once ``until`` holds for the run; None if it does not after ``seconds``."""

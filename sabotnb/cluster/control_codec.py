@@ -22,9 +22,9 @@ ROOMS = ("sabotnb.protocol.", "sabotnb.metrics.")
 class _PlainData(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith(ROOMS) and "." not in name:  # a dotted name could lead out of the module
-            found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module and _is_plain(found):
-                return found
+            kind = super().find_class(module, name)
+            if isinstance(kind, type) and kind.__module__ == module and _is_plain(kind):
+                return kind
         raise ProtocolError(f"a control message holds a {module}.{name}; only plain data may travel")
 
 

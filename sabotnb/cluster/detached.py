@@ -57,13 +57,13 @@ def detached_cluster(
     for process in _started:
         process.poll()  # reaps it if it has ended; until then it is a zombie
     with _only_one_starts(folder):
-        found = find_detached(folder) or _start(folder, workers, slots, idle_seconds, config)
-    if (workers not in (None, found.workers)) or (slots not in (None, found.slots)):
+        announced = find_detached(folder) or _start(folder, workers, slots, idle_seconds, config)
+    if (workers not in (None, announced.workers)) or (slots not in (None, announced.slots)):
         raise EnvError(
-            f"the detached cluster has workers={found.workers}, slots={found.slots}: "
+            f"the detached cluster has workers={announced.workers}, slots={announced.slots}: "
             "sb.local(detached=True) takes it as it is, env.scale(n) changes it"
         )
-    client = _connected(found)
+    client = _connected(announced)
     scheduler: Any = client.scheduler
 
     async def resize(count: int, leaving: Sequence[Any]) -> None:
@@ -74,10 +74,10 @@ def detached_cluster(
 
 def end_detached(folder: Path | None = None) -> bool:
     """Tell the detached cluster to end, without waiting for it; returns False if there is none."""
-    found = find_detached(folder)
-    if found is not None:
-        os.kill(found.pid, signal.SIGTERM)
-    return found is not None
+    announced = find_detached(folder)
+    if announced is not None:
+        os.kill(announced.pid, signal.SIGTERM)
+    return announced is not None
 
 
 @contextmanager
@@ -111,11 +111,13 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
     return announced(line)
 
 
-def _connected(found: Announcement) -> distributed.Client:
+def _connected(announced: Announcement) -> distributed.Client:
     try:
-        return distributed.Client(found.address, security=found.security, timeout=CONNECT_SECONDS, set_as_default=False)
+        return distributed.Client(
+            announced.address, security=announced.security, timeout=CONNECT_SECONDS, set_as_default=False
+        )
     except OSError as error:
         raise ClusterLost(
-            f"the detached cluster (process {found.pid}) does not answer at {found.address}: "
-            f"end it with `kill -9 {found.pid}`, then sb.local(detached=True) starts another"
+            f"the detached cluster (process {announced.pid}) does not answer at {announced.address}: "
+            f"end it with `kill -9 {announced.pid}`, then sb.local(detached=True) starts another"
         ) from error

@@ -122,7 +122,7 @@ class JobManager(SchedulerPlugin):
     def valid_workers_downscaling(self, scheduler: Scheduler, workers: list[WorkerState]) -> list[WorkerState]:
         """The ``workers`` that Dask may close when there is little to do: those without held slots."""
         idle = {agent.address for agent in self._machine.overview.idle()}
-        return [one for one in workers if one.address in idle or not self._roster.at([one.address])]
+        return [worker for worker in workers if worker.address in idle or not self._roster.at([worker.address])]
 
     async def _retire_workers(
         self, workers: Sequence[str] | None = None, names: Sequence[Any] | None = None, **options: Any
@@ -147,8 +147,8 @@ class JobManager(SchedulerPlugin):
 
     async def sabot_enroll(self, address: str) -> str:
         """Return a new agent id for the worker at ``address``; a worker that was fenced loses its previous id."""
-        for former in self._roster.at([address]):
-            self._agent_left(former, "it registered again")
+        for previous in self._roster.at([address]):
+            self._agent_left(previous, "it registered again")
         return self._roster.enroll(address)
 
     async def sabot_register(self, agent: bytes) -> None:
@@ -207,10 +207,12 @@ class JobManager(SchedulerPlugin):
     def remove_client(self, scheduler: Scheduler, client: str) -> None:
         """A Dask client's connection has ended."""
         owner = self._clients.get(client)
-        others = [one for one, whose in self._clients.items() if whose == owner and one != client]
-        if owner is not None and not any(one in scheduler.clients for one in others):
+        others = [other for other, whose in self._clients.items() if whose == owner and other != client]
+        if owner is not None and not any(other in scheduler.clients for other in others):
             self._driver.take(SessionChanged(owner, connected=False))
 
     def _metrics_of_all(self) -> list[JobMetrics]:
-        found = [self._machine.overview.metrics(self._loop.time(), time.time(), job) for job in self._machine.jobs]
-        return [metrics for metrics in found if metrics is not None]
+        metrics_of_all = [
+            self._machine.overview.metrics(self._loop.time(), time.time(), job) for job in self._machine.jobs
+        ]
+        return [metrics for metrics in metrics_of_all if metrics is not None]

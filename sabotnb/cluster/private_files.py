@@ -24,13 +24,13 @@ def private_folder(path: Path, instead: str) -> Path:
     """
     with suppress(FileExistsError):  # a file, or a link that leads nowhere
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode):
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
         raise EnvError(f"{path} is a link or a file, not a folder: remove it, or {instead}")
-    if found.st_uid != os.getuid():
-        raise EnvError(f"{path} belongs to another user (uid {found.st_uid}): {instead}")
-    if found.st_mode & 0o077:
-        mode = stat.S_IMODE(found.st_mode)
+    if status.st_uid != os.getuid():
+        raise EnvError(f"{path} belongs to another user (uid {status.st_uid}): {instead}")
+    if status.st_mode & 0o077:
+        mode = stat.S_IMODE(status.st_mode)
         raise EnvError(f"{path} may be entered by other users (its mode is {mode:o}): chmod 700 {path}")
     return path
 

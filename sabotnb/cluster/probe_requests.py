@@ -22,7 +22,7 @@ class Probed:
     """The last rows that left ``operator``, as typed columns, the newest of each task last; no columns if none came.
 
     ``seen`` rows have come by in the ``seconds`` since somebody began to look. ``hot`` are the values of ``keys`` that
-    came most often, written as text, with their parts of the rows that were looked at. ``said`` explains in words what
+    came most often, written as text, with their parts of the rows that were looked at. ``note`` explains in words what
     is to be known of it; empty if nothing is.
     """
 
@@ -33,7 +33,7 @@ class Probed:
     keys: tuple[str, ...]
     hot: tuple[tuple[str, float], ...]
     watermark: int | None
-    said: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Aim:
     operator: str
     vertex: str
     keys: tuple[str, ...]
-    said: str = ""
+    note: str = ""
 
 
 def aim(status: RunStatus, target: str) -> Aim:
@@ -76,46 +76,48 @@ class _ProbedGraph:
         self.job = self.run.job
         self.operators = {operator.id: vertex for vertex in topology.vertices.values() for operator in vertex.operators}
         self._edges = topology.edges
-        self._keys = {one.id: one.keys for vertex in topology.vertices.values() for one in vertex.operators}
+        self._keys = {
+            operator.id: operator.keys for vertex in topology.vertices.values() for operator in vertex.operators
+        }
         self._removed = topology.removed
         self.sinks = frozenset(sink.operators[-1].id for sink in topology.sinks)
 
-    def aim_at(self, operator: str, said: str = "") -> Aim:
-        return Aim(operator, self.operators[operator].id, self._keys[operator], said)
+    def aim_at(self, operator: str, note: str = "") -> Aim:
+        return Aim(operator, self.operators[operator].id, self._keys[operator], note)
 
     def named(self, text: str) -> str:
         """The operator with this id, or the only one whose id begins so."""
-        found = [text] if text in self.operators or text in self._removed else []
-        found = found or [name for name in [*self.operators, *self._removed] if text and name.startswith(text)]
-        if len(found) != 1:
-            what = f"{text!r} is the beginning of several" if found else f"job {self.job!r} has no operator {text!r}"
-            raise JobError(f"{what}; choose one of: {_listed(found or list(self.operators))}")
-        if found[0] in self._removed:
-            raise JobError(f"{found[0]} is not a separate operator of the running job: {self._removed[found[0]]}")
-        return found[0]
+        matching = [text] if text in self.operators or text in self._removed else []
+        matching = matching or [name for name in [*self.operators, *self._removed] if text and name.startswith(text)]
+        if len(matching) != 1:
+            what = f"{text!r} is the beginning of several" if matching else f"job {self.job!r} has no operator {text!r}"
+            raise JobError(f"{what}; choose one of: {_listed(matching or list(self.operators))}")
+        if matching[0] in self._removed:
+            raise JobError(f"{matching[0]} is not a separate operator of the running job: {self._removed[matching[0]]}")
+        return matching[0]
 
     def upper_end(self, edge: str) -> str:
         """The operator whose rows travel on the edge that is written so."""
-        for one in self._edges:
-            if edge in (f"{one.up}->{one.down}", one.path, f"{self.run}:{one.path}"):
-                return one.operator
+        for known in self._edges:
+            if edge in (f"{known.up}->{known.down}", known.path, f"{self.run}:{known.path}"):
+                return known.operator
         up, down = (self.named(end.strip()) for end in edge.split("->", 1))
-        for one in self._edges:
-            if (self.operators[up].id, self.operators[down].id) == (one.up, one.down):
-                return one.operator
+        for known in self._edges:
+            if (self.operators[up].id, self.operators[down].id) == (known.up, known.down):
+                return known.operator
         if self.before(down) == up:
             return up
-        paths = [f"{one.up}->{one.down}" for one in self._edges]
+        paths = [f"{known.up}->{known.down}" for known in self._edges]
         raise JobError(f"job {self.job!r} has no edge {edge!r}; choose one of: {_listed(paths)}")
 
     def before(self, operator: str) -> str | None:
         """The operator whose rows enter ``operator``: before it in its chain, or at the other end of an edge."""
         vertex = self.operators[operator]
-        chain = [one.id for one in vertex.operators]
+        chain = [member.id for member in vertex.operators]
         position = chain.index(operator)
         if position:
             return chain[position - 1]
-        return next((one.operator for one in self._edges if one.down == vertex.id), None)
+        return next((edge.operator for edge in self._edges if edge.down == vertex.id), None)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -136,8 +138,8 @@ def combined(aimed: Aim, answers: Sequence[Mapping[str, Any]], rows: int, note: 
         seconds=seconds,
         keys=aimed.keys,
         hot=_hot(answers),
-        watermark=min((one for one in watermarks if one < MAX_WATERMARK), default=None),
-        said="; ".join(filter(None, (aimed.said, "" if seen else silent, note))),
+        watermark=min((watermark for watermark in watermarks if watermark < MAX_WATERMARK), default=None),
+        note="; ".join(filter(None, (aimed.note, "" if seen else silent, note))),
     )
 
 

@@ -49,14 +49,14 @@ class ResultReader:
         client: distributed.Client,
         run: RunId,
         operator: str,
-        places: list[ResultLocation],
+        locations: list[ResultLocation],
         *,
         one_by_one: bool = False,
     ) -> None:
         self._client = client
         self._run = run
         self._operator = operator
-        self._places = places
+        self._locations = locations
         self._one_by_one = one_by_one
         self._asked: dict[Future[Any], int] = {}
         self._acknowledged: list[Future[Any]] = []
@@ -66,7 +66,7 @@ class ResultReader:
         """The rows. Before they are complete: JobFailed, JobCanceled; JobError if some are not there any more."""
         try:
             self._ask(WATCH, self._watch())
-            for index in range(len(self._places)):
+            for index in range(len(self._locations)):
                 self._ask(index, self._pull(index, 0))
             while self._missing or any(index != WATCH for index in self._asked.values()):
                 answered, _ = wait(self._asked, return_when=FIRST_COMPLETED)
@@ -116,7 +116,7 @@ class ResultReader:
 
     def _rows_gone(self, index: int) -> JobError:
         return JobError(
-            f"job {self._run.job!r} has finished, but its rows that waited on {self._places[index].agent} are not "
+            f"job {self._run.job!r} has finished, but its rows that waited on {self._locations[index].agent} are not "
             "there any more: that agent is gone, or another run has taken the job's place; run it again"
         )
 
@@ -138,7 +138,7 @@ class ResultReader:
     async def _pull(self, index: int, seq: int, seconds: float = PULL_SECONDS) -> tuple[int, list[bytes], bool]:
         """Ask the worker itself, or the scheduler if the client cannot reach it; it may wait ``seconds`` for rows."""
         scheduler: Any = self._client.scheduler
-        place = self._places[index]
+        location = self._locations[index]
         request = {
             "run": str(self._run),
             "operator": self._operator,
@@ -148,8 +148,8 @@ class ResultReader:
             "wait": seconds,
         }
         try:
-            answer = await self._client.rpc(place.address).sabot_pull(**request)
+            answer = await self._client.rpc(location.address).sabot_pull(**request)
         except OSError:
-            answer = await scheduler.sabot_pull(agent=place.agent, **request)
+            answer = await scheduler.sabot_pull(agent=location.agent, **request)
         next_seq, batches, ended = answer
         return next_seq, list(batches), ended

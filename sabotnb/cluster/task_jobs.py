@@ -119,7 +119,7 @@ def submit_job(client: ClusterClient, name: str, tasks: Sequence[Task], parallel
     ids = [task.task_id for task in tasks]
     if not ids:
         raise GraphError(f"job {name!r} has no tasks: give submit_job a list of sb.Task(...)")
-    twice = sorted({one for one in ids if ids.count(one) > 1})
+    twice = sorted({task for task in ids if ids.count(task) > 1})
     if twice:
         raise GraphError(f"job {name!r} has several tasks of one id: {', '.join(twice)}; task_id must be unique")
     calls = [connector.TaskCall(task.operator_type, task.operator_name, task.parameters, task.data) for task in tasks]

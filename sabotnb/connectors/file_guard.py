@@ -69,10 +69,10 @@ class FileGuard:
 
 def _stamp(file: str) -> dict[str, Any]:
     with reading(file):
-        found: os.stat_result = Path(file).stat()
+        status: os.stat_result = Path(file).stat()
     return {
-        "size": found.st_size,
-        "changed": found.st_mtime_ns,
-        "inode": found.st_ino,
+        "size": status.st_size,
+        "changed": status.st_mtime_ns,
+        "inode": status.st_ino,
         "host": platform.node(),
     }

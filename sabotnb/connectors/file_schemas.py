@@ -58,14 +58,14 @@ def known_from(files: Sequence[str], infer: Callable[[str], pa.Schema]) -> pa.Sc
     A column without a value in one file, such as one partition, gets its type from the next file that has a value.
     At most MOST_LOOKED_INTO files are read.
     """
-    found = infer(files[0])
+    schema = infer(files[0])
     for file in files[1:MOST_LOOKED_INTO]:
-        if not any(is_open(field.type) for field in found):
+        if not any(is_open(field.type) for field in schema):
             break
         types = types_of(infer(file))
-        found = pa.schema([f.with_type(types.get(f.name, f.type)) if is_open(f.type) else f for f in found])
+        schema = pa.schema([f.with_type(types.get(f.name, f.type)) if is_open(f.type) else f for f in schema])
     return pa.schema(
-        [field if _is_nanoseconds(field.type) else field.with_type(settled(field.type)) for field in found]
+        [field if _is_nanoseconds(field.type) else field.with_type(settled(field.type)) for field in schema]
     )
 
 
@@ -85,25 +85,25 @@ def types_of(wanted: Wanted) -> dict[str, pa.DataType]:
     return dict(wanted or {})
 
 
-def settle(found: pa.Schema, wanted: Wanted, file: str) -> pa.Schema:
+def settle(schema: pa.Schema, wanted: Wanted, file: str) -> pa.Schema:
     """The schema of a source whose file has the schema ``found``, read or inferred.
 
     A mapping as ``wanted`` replaces the types of its columns; a schema replaces all, and selects columns. A column that
     the file does not have raises a SourceError. Layouts that operators do not support become plain ones.
     """
-    repeated = [name for name, times in Counter(found.names).items() if times > 1]
+    repeated = [name for name, times in Counter(schema.names).items() if times > 1]
     if repeated:
         raise SourceError(f"'{file}' has several columns named {repeated[0]!r}: rename all but one in the file")
     if wanted is None:
-        return plain_schema(found)
+        return plain_schema(schema)
     types = types_of(wanted)
-    strange = [name for name in types if name not in found.names]
+    strange = [name for name in types if name not in schema.names]
     if strange:
-        has = ", ".join(found.names)
+        has = ", ".join(schema.names)
         raise SourceError(f"schema= names {strange[0]!r}, but '{file}' has: {has}; leave {strange[0]!r} out")
     if isinstance(wanted, pa.Schema):
         return plain_schema(wanted.remove_metadata())
-    return plain_schema(pa.schema([field.with_type(types.get(field.name, field.type)) for field in found]))
+    return plain_schema(pa.schema([field.with_type(types.get(field.name, field.type)) for field in schema]))
 
 
 def declared(spec: Spec) -> pa.Schema:
@@ -117,10 +117,10 @@ def declared(spec: Spec) -> pa.Schema:
     return pa.schema((types_of(everything) | types_of(spec.schema)).items())
 
 
-def check_columns(file: str, wanted: Iterable[str], found: Container[str]) -> None:
+def check_columns(file: str, wanted: Iterable[str], columns: Container[str]) -> None:
     """Raise a SourceError if ``file`` no longer has a column that it had when the source was described."""
     for name in wanted:
-        if name not in found:
+        if name not in columns:
             raise SourceError(f"'{file}' no longer has column {name!r}: re-run to read the new contents")
 
 
@@ -147,7 +147,7 @@ def check_same(
         )
 
 
-def _same_values(one: pa.DataType, other: pa.DataType) -> bool:
+def _same_values(left: pa.DataType, other: pa.DataType) -> bool:
     """True if two types differ only in layout, such as string and large_string; the first file's layout is used."""
-    one, other = plain_type(plain_layout(one)), plain_type(plain_layout(other))
-    return one.equals(other) or (not is_open(one) and not is_open(other) and same_values(one, other))
+    left, other = plain_type(plain_layout(left)), plain_type(plain_layout(other))
+    return left.equals(other) or (not is_open(left) and not is_open(other) and same_values(left, other))

@@ -16,7 +16,7 @@ ENDED = {
 ENDING = (JobState.COMMITTING, JobState.CANCELING, JobState.FAILING)
 
 
-def said(command: RunCommand, name: str, job: JobRun | None) -> str:
+def sentence_of(command: RunCommand, name: str, job: JobRun | None) -> str:
     """Return the answer to ``command``.
 
     ``job`` is the run that the command means, in its state before the command; None if it was dropped long ago.

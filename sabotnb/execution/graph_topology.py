@@ -34,8 +34,10 @@ def _vertex(vertex: Vertex, graph: ExecutionGraph) -> JobVertex:
         vertex.id,
         vertex.parallelism,
         tuple(
-            ChainedOperator(one.id, one.spec.kind, tuple(keys[one.id]), _calls_users_code(one), one.part_of)
-            for one in vertex.operators
+            ChainedOperator(
+                operator.id, operator.spec.kind, tuple(keys[operator.id]), _calls_users_code(operator), operator.part_of
+            )
+            for operator in vertex.operators
         ),
         reads=isinstance(first, Source),
         writes=isinstance(last, Sink),
@@ -69,8 +71,8 @@ def _functions(spec: Spec) -> Iterator[Function]:
     if isinstance(spec, Aggregate):
         values.extend(column.function for column in spec.columns)
     for value in values:
-        for one in value if isinstance(value, tuple) else (value,):
-            named = one[1] if isinstance(one, tuple) and len(one) == 2 else one  # (name, expression)
+        for item in value if isinstance(value, tuple) else (value,):
+            named = item[1] if isinstance(item, tuple) and len(item) == 2 else item  # (name, expression)
             if isinstance(named, Function):
                 yield named
             elif isinstance(named, Expr):

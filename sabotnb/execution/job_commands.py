@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sabotnb.execution import refusals
-from sabotnb.execution.answers import said
+from sabotnb.execution.answers import sentence_of
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.outputs import replaces_output_of, writer_in_the_way
@@ -146,7 +146,7 @@ class JobCommands:
             yield Reply(command.id, failure=refusals.no_such_job(name, self._state.jobs))
             return
         # before the command changes anything: the sentence describes the run as the client knew it
-        sentence = said(command, name, self._meant(command, job))
+        sentence = sentence_of(command, name, self._meant(command, job))
         yield from self._acts[type(command)](now, command, job)
         yield Reply(command.id, CommandResult(job.id, job.state, sentence))
 

@@ -182,17 +182,17 @@ class JobRun:
         if self.successor is not None and not self.successor.state.terminal:
             self.successor.move(JobState.CANCELED, now)
 
-    def place(self, placement: Mapping[str, tuple[Slot, ...]]) -> None:
+    def create_tasks(self, placement: Mapping[str, tuple[Slot, ...]]) -> None:
         """Create the tasks, each with a new attempt, in the slots allocated to them; those of a former epoch go."""
         if self.state is JobState.RESTARTING:
             self.epoch += 1
-        former, self.tasks = self.tasks, {}
+        previous, self.tasks = self.tasks, {}
         self.committables.clear()
         self.last_report_at.clear()
         for vertex, slots in placement.items():
             for index, slot in enumerate(slots):
                 task = TaskId(self.id, vertex, index)
-                failures = former[task].failures if task in former else 0
+                failures = previous[task].failures if task in previous else 0
                 self.tasks[task] = TaskVertex(Attempt(task, self.attempts, self.epoch), slot, failures=failures)
                 self.alive[slot.agent] += 1
                 self.attempts += 1
@@ -251,6 +251,6 @@ class JobRun:
                     execution=self.request.execution,
                     placement=where,
                     attempts=tuple(attempts),
-                    splits=tuple(splits[one.task] for one in attempts if one.task in splits),
+                    splits=tuple(splits[attempt.task] for attempt in attempts if attempt.task in splits),
                 ),
             )

@@ -34,5 +34,5 @@ def _contested(request: JobRequest, other: JobRequest) -> str | None:
     return None
 
 
-def _overlap(one: PurePath, other: PurePath) -> bool:
-    return one.is_relative_to(other) or other.is_relative_to(one)
+def _overlap(folder: PurePath, other: PurePath) -> bool:
+    return folder.is_relative_to(other) or other.is_relative_to(folder)

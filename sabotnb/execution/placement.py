@@ -65,12 +65,12 @@ def _place(requests: Sequence[SlotRequest], nodes: Sequence[Node], rank: Rank) -
     agents = [""] * len(requests)
     for number in sorted(range(len(requests)), key=lambda number: offers[requests[number]].count):
         request = requests[number]
-        place = offers[request].best(left, given)
-        if place is None:
+        index = offers[request].best(left, given)
+        if index is None:
             return None
-        left[place] = left[place].take(request)
-        given[place] += 1
-        agents[number] = left[place].agent
+        left[index] = left[index].take(request)
+        given[index] += 1
+        agents[number] = left[index].agent
     return agents
 
 
@@ -80,19 +80,19 @@ class _Offers:
     def __init__(self, request: SlotRequest, nodes: Sequence[Node], rank: Rank) -> None:
         self._request = request
         self._rank = rank
-        fitting = [place for place, node in enumerate(nodes) if node.fits(request)]
-        self._heap = [(rank(request, nodes[place], 0), place, 0) for place in fitting]
+        fitting = [index for index, node in enumerate(nodes) if node.fits(request)]
+        self._heap = [(rank(request, nodes[index], 0), index, 0) for index in fitting]
         self.count = len(fitting)
         heapify(self._heap)
 
     def best(self, left: Sequence[Node], given: Sequence[int]) -> int | None:
         """The index of the best node; None if no node can serve the request any more."""
         while self._heap:
-            _, place, seen = self._heap[0]
-            if seen == given[place]:
-                return place
-            if left[place].fits(self._request):
-                heapreplace(self._heap, (self._rank(self._request, left[place], given[place]), place, given[place]))
+            _, index, seen = self._heap[0]
+            if seen == given[index]:
+                return index
+            if left[index].fits(self._request):
+                heapreplace(self._heap, (self._rank(self._request, left[index], given[index]), index, given[index]))
             else:
                 heappop(self._heap)
         return None
@@ -121,8 +121,8 @@ def locality(requests: Sequence[SlotRequest], nodes: Sequence[Node]) -> list[str
     """Take the agent or host that the request prefers most; without a preferred one, the least loaded."""
 
     def distance(request: SlotRequest, node: Node) -> int:
-        places = [place for place, name in enumerate(request.prefer) if name in (node.agent, node.host)]
-        return min(places, default=len(request.prefer))
+        preferred = [index for index, name in enumerate(request.prefer) if name in (node.agent, node.host)]
+        return min(preferred, default=len(request.prefer))
 
     return _place(requests, nodes, lambda request, node, _given: (distance(request, node), -_free_share(node)))
 

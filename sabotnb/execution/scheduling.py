@@ -23,9 +23,9 @@ class Scheduling:
 
     def begin(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """Make ``job`` the current run of its name, and run it as soon as there are slots."""
-        former = self._state.runs.begin(job)
-        if former is not None:
-            yield from self.forget(former)
+        previous = self._state.runs.begin(job)
+        if previous is not None:
+            yield from self.forget(previous)
         yield JobChanged(job.name, job.state)
         yield from self.place_pending(now)
         yield from self._drop_oldest()
@@ -43,7 +43,7 @@ class Scheduling:
             slots = self._state.pool.request(job.name, requests, strategy(job.request.placement))
             if slots is None:
                 continue
-            job.place(assign(job.topology.vertices.values(), requests, slots))
+            job.create_tasks(assign(job.topology.vertices.values(), requests, slots))
             job.move(JobState.DEPLOYING, now)
             for task in job.tasks.values():
                 job.move_task(task, TaskState.DEPLOYING)

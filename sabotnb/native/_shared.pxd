@@ -16,7 +16,7 @@ cdef extern from *:
     #define SABOTNB_HEADER 16
     #define SABOTNB_OWNERS(data) ((int64_t*) ((char*) (data) - SABOTNB_HEADER))
 
-    /* Memory of the caller's own of that many bytes; data may be NULL. NULL: there is none. */
+    /* Resizes memory that only the caller owns; data may be NULL. Returns NULL if memory runs out. */
     static inline void* sabotnb_resized(void* data, uint64_t size) {
         char* header = (char*) realloc(data ? (char*) data - SABOTNB_HEADER : NULL, size + SABOTNB_HEADER);
         if (header == NULL)
@@ -41,7 +41,7 @@ cdef extern from *:
             free((char*) data - SABOTNB_HEADER);
     }
 
-    /* Room for size bytes, the first of them as before; shares stay as they are. Not inlined: callers are hot. */
+    /* Grows data to size bytes and keeps the first used; shares keep theirs. Not inlined: callers are hot. */
     static __attribute__((noinline, unused)) void* sabotnb_grown(void* data, uint64_t used, uint64_t size) {
         void* copy;
         if (!sabotnb_is_shared(data))

@@ -84,7 +84,7 @@ cdef class Matches:
 
 
 cdef class Probe:
-    """Walks the pairs of one probing batch; remembers where it stopped, even between the rows of one key.
+    """Walks the pairs of one probing batch; keeps its position, even between the rows of one key.
 
     All keys are marked as met at the start: flags that others copy between two calls of ``next`` are complete.
     """
@@ -94,7 +94,7 @@ cdef class Probe:
     cdef tuple held  # what ``keys`` points into
     cdef bint outer
     cdef Py_ssize_t row
-    cdef int64_t done  # pairs of this row that were given
+    cdef int64_t done  # pairs of this row that were returned
 
     def __cinit__(self, Matches matches, slots, bint outer, groups=None):
         self.matches = matches

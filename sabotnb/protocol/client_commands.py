@@ -116,12 +116,12 @@ class Submitted:
 class CommandResult:
     """The answer to a ``RunCommand``: the job's current run and its state after the command.
 
-    ``said`` tells a user what happens now, or why there is nothing to do.
+    ``sentence`` tells a user what happens now, or why there is nothing to do.
     """
 
     run: RunId
     state: JobState
-    said: str
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)

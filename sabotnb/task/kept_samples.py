@@ -47,8 +47,11 @@ class KeptSamples:
     def answers(self) -> list[dict[str, Any]]:
         """The rows as plain data: operator, kind, time, and an Arrow IPC stream of each batch."""
         with self._lock:
-            kept = [(*key, one) for key, batches in self._kept.items() for one in batches]
-        return [{"operator": operator, "kind": kind, "time": one.at, "batch": one.data} for operator, kind, one in kept]
+            kept = [(*key, sample) for key, batches in self._kept.items() for sample in batches]
+        return [
+            {"operator": operator, "kind": kind, "time": sample.at, "batch": sample.data}
+            for operator, kind, sample in kept
+        ]
 
     def _add(self, operator: str, kind: str, batch: pa.RecordBatch) -> None:
         """Keep rows as bytes, since a slice would keep its whole batch; the first ones are left out if it is large."""
@@ -61,7 +64,9 @@ class KeptSamples:
         with self._lock:
             batches = self._kept.setdefault((operator, kind), deque())
             batches.append(_Kept(self._clock(), batch.num_rows, data))
-            while sum(one.rows for one in batches) > KEPT_ROWS or sum(len(one.data) for one in batches) > KEPT_BYTES:
+            while (
+                sum(kept.rows for kept in batches) > KEPT_ROWS or sum(len(kept.data) for kept in batches) > KEPT_BYTES
+            ):
                 batches.popleft()
 
 

@@ -205,8 +205,8 @@ class TaskRunner:
             running = self._runs.get(run.job)
             if running is None or running.run != run:
                 return []
-            tasks, found = list(running.tasks.values()), list(running.samples)
-        return [*found, *(sample for task in tasks for sample in task.samples())]
+            tasks, samples = list(running.tasks.values()), list(running.samples)
+        return [*samples, *(sample for task in tasks for sample in task.samples())]
 
     def take_out_probes(self) -> None:
         """Remove the probes that were not read lately; call it about once a second."""

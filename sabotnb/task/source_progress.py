@@ -89,18 +89,18 @@ class SourceProgress:
         if active or not splits:
             self._pending = max(self._pending, min([*active, self._below(bound)]))
         idle = bool(splits) and not active
-        found: list[Watermark | Status] = []
+        elements: list[Watermark | Status] = []
         if self._sent < self._pending < MAX_WATERMARK and (at_once or idle or self.seconds_left() == 0):
             self._sent, self._sent_at = self._pending, self._now()
-            found.append(Watermark(self._sent))
+            elements.append(Watermark(self._sent))
         if idle and not self._idle:
             self._idle = True
-            found.append(Status(idle=True))
-        return found
+            elements.append(Status(idle=True))
+        return elements
 
     def holder(self, splits: Collection[OpenSplit], bound: int, following: str) -> WatermarkHolder | None:
         """The split with the smallest watermark: one that is open and not idle, or ``following``, the next to open."""
-        held = [(one.reader.watermark(), one.split.id, one.quiet) for one in splits if not one.idle]
+        held = [(opened.reader.watermark(), opened.split.id, opened.quiet) for opened in splits if not opened.idle]
         held.append((self._below(bound), following, 0.0))
         us, split, quiet = min(held, default=(MAX_WATERMARK, "", 0.0))
         if us >= MAX_WATERMARK:

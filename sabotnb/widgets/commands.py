@@ -132,7 +132,7 @@ class Commands:
             tuple(sample.keys),
             tuple(HotKey(samples.cut(key), share) for key, share in sample.hot),
             sample.watermark,
-            sample.said,
+            sample.note,
         )
 
 

@@ -53,7 +53,7 @@ STATUS = RunStatus(
 )
 def test_operators_are_named_by_id_beginning_or_edge(target, operator, vertex):
     found = aim(STATUS, target)
-    assert (found.operator, found.vertex, found.said) == (operator, vertex, "")
+    assert (found.operator, found.vertex, found.note) == (operator, vertex, "")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_operators_are_named_by_id_beginning_or_edge(target, operator, vertex):
 )
 def test_of_a_sink_is_shown_what_enters_it(sink, operator, vertex):
     found = aim(STATUS, sink)
-    assert (found.operator, found.vertex, found.said) == (operator, vertex, f"what enters {sink}")
+    assert (found.operator, found.vertex, found.note) == (operator, vertex, f"what enters {sink}")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ AIM = Aim("by_carrier", "by_carrier", ("carrier",))
 def test_the_last_rows_of_all_tasks_are_taken():
     found = combined(AIM, [answer(0, range(10), 10), answer(1, [], 0), answer(2, range(100, 110), 10)], 4, "")
     assert found.table["n"].to_pylist() == [8, 9, 108, 109]
-    assert (found.seen, found.seconds, found.said) == (20, 2.0, "")
+    assert (found.seen, found.seconds, found.note) == (20, 2.0, "")
 
 
 def test_hot_keys_are_added_up():
@@ -108,5 +108,5 @@ def test_hot_keys_are_added_up():
 def test_rows_that_do_not_come_are_explained():
     found = combined(AIM, [answer(0, [], 0), answer(1, [], 0)], 10, "the job is paused")
     assert found.table.num_rows == 0
-    assert found.said == "no rows left by_carrier in 2.0 s; the job is paused"
-    assert combined(AIM, [], 10, "").said == "all tasks of by_carrier are over"
+    assert found.note == "no rows left by_carrier in 2.0 s; the job is paused"
+    assert combined(AIM, [], 10, "").note == "all tasks of by_carrier are over"

@@ -37,7 +37,7 @@ def test_a_probe_shows_the_last_rows_of_an_operator(ticking):
 
 def test_of_a_sink_the_rows_that_enter_it_are_shown(ticking):
     found = ticking.cluster.jobs.probe(ticking.id, "kept", wait=30)
-    assert (found.operator, found.table.column_names, found.said) == ("mapped", ["n"], "what enters kept")
+    assert (found.operator, found.table.column_names, found.note) == ("mapped", ["n"], "what enters kept")
 
 
 def test_a_paused_job_explains_why_no_rows_come(ticking):
@@ -50,8 +50,8 @@ def test_a_paused_job_explains_why_no_rows_come(ticking):
         before, after = first.rows_in.rows, last.rows_in.rows
     found = ticking.cluster.jobs.probe(ticking.id, "mapped", wait=0.2)
     assert found.table.num_rows == 0
-    assert found.said.startswith("no rows left mapped in ")
-    assert found.said.endswith("; the job is paused")
+    assert found.note.startswith("no rows left mapped in ")
+    assert found.note.endswith("; the job is paused")
 
 
 def test_a_job_that_is_over_has_no_rows_to_look_at(ticking):

@@ -29,7 +29,7 @@ def cluster():
 
 
 def test_every_agent_is_told_once_however_often_the_user_clicks(cluster):
-    answers = [cluster.command(kind, "job").said for kind in ("pause", "pause", "resume", "resume")]
+    answers = [cluster.command(kind, "job").sentence for kind in ("pause", "pause", "resume", "resume")]
     assert answers == ["job is paused", "job is already paused", "job resumed", "job is not paused: nothing to resume"]
     assert orders(cluster, PauseSources, ResumeSources) == [
         ("agent-1", PauseSources),
@@ -45,7 +45,7 @@ def test_a_job_whose_rows_the_client_cannot_take_fails_with_the_clients_words():
     run = cluster.submit(request(vertices=(("work", 1),), commits=False)).run
     failure = Failure("UserFunctionError", "sink_0: show raised ValueError: no", "sink_0")
     assert cluster.command("fail", RunId("job", run.number - 1), failure).state == "RUNNING"
-    assert cluster.command("fail", run, failure).said == "job is failing"
+    assert cluster.command("fail", run, failure).sentence == "job is failing"
     assert cluster.state("job") == "FAILED"
     assert cluster.machine.jobs["job"].failure == failure
 
@@ -54,7 +54,7 @@ def test_a_job_paused_before_it_runs_starts_paused():
     cluster = Simulator(agents=1)
     cluster.silent = {"agent-1"}
     cluster.submit(request(vertices=(("work", 1),)))
-    assert cluster.command("pause", "job").said == "job is paused: it will not read when it starts"
+    assert cluster.command("pause", "job").sentence == "job is paused: it will not read when it starts"
     assert orders(cluster, PauseSources) == []
     (task,) = cluster.machine.jobs["job"].tasks.values()
     cluster.feed(TaskChanged("agent-1", task.attempt, TaskState.RUNNING))
@@ -78,7 +78,7 @@ def test_what_ends_a_paused_job_ends_the_pause(cluster, kind):
 
 
 def test_a_stopping_job_is_not_paused(cluster):
-    said = [cluster.command(kind, "job").said for kind in ("stop", "stop", "pause")]
+    said = [cluster.command(kind, "job").sentence for kind in ("stop", "stop", "pause")]
     assert said == [
         "job is stopping: rows already read are processed",
         "job is already stopping",
@@ -98,14 +98,14 @@ def test_a_job_that_is_over_is_left_alone_and_says_so(cluster, kind, end, ended)
     else:
         getattr(cluster, end)()
     cluster.told.clear()
-    assert cluster.command(kind, RunId("job", 1)).said == f"job {ended}: nothing to {kind}"
+    assert cluster.command(kind, RunId("job", 1)).sentence == f"job {ended}: nothing to {kind}"
     assert [type(told) for told in cluster.told] == [Reply]
 
 
 @pytest.mark.parametrize("kind", ["pause", "resume", "stop", "cancel"])
 def test_a_stale_page_acts_on_no_newer_run(cluster, kind):
     cluster.submit(request(fingerprint="new"))
-    assert cluster.command(kind, RunId("job", 1)).said == "job was replaced by a newer run: sb.attach('job')"
+    assert cluster.command(kind, RunId("job", 1)).sentence == "job was replaced by a newer run: sb.attach('job')"
     assert (cluster.state(), cluster.machine.overview.status("job").paused) == ("RUNNING", False)
 
 

@@ -399,9 +399,9 @@ def test_who_ends_a_job_that_commits_hears_what_it_waits_for(kind):
     cluster.silent = {"agent-1"}
     cluster.finish()
     too_late = f"job is COMMITTING, too late to {kind}: all rows are written, and"
-    assert cluster.command(kind, "job").said == f"{too_late} agent-1 commits its output"
+    assert cluster.command(kind, "job").sentence == f"{too_late} agent-1 commits its output"
     cluster.lose(1)
-    assert cluster.command(kind, "job").said == f"{too_late} it waits for an agent to commit its output"
+    assert cluster.command(kind, "job").sentence == f"{too_late} it waits for an agent to commit its output"
 
 
 @pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])

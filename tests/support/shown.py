@@ -56,7 +56,7 @@ class ScriptedClient:
 
     def probe(self, run, target, rows, wait):
         return SimpleNamespace(
-            operator=target, table=self.rows, seen=2, seconds=1.0, keys=("x",), hot=(("1", 0.5),), watermark=7, said=""
+            operator=target, table=self.rows, seen=2, seconds=1.0, keys=("x",), hot=(("1", 0.5),), watermark=7, note=""
         )
 
 

@@ -76,8 +76,8 @@ class JoinMethods(StreamBase):
         ``auctions.interval_join(bids, left_on="id", right_on="auction", between=("0s", col("expires")))``
         """
         keys = (on, left_on, right_on)
-        found = joins_by_time.interval_joined(self.flow, plan_of(other), keys, between, how=how, suffix=suffix)
-        return self._stream_of(found)
+        joined = joins_by_time.interval_joined(self.flow, plan_of(other), keys, between, how=how, suffix=suffix)
+        return self._stream_of(joined)
 
     def asof_join(
         self,
@@ -99,10 +99,10 @@ class JoinMethods(StreamBase):
         ``flights.asof_join(weather, on="origin", tolerance="2h")``
         """
         keys = (on, left_on, right_on)
-        found = joins_by_time.asof_joined(
+        joined = joins_by_time.asof_joined(
             self.flow, plan_of(other), keys, tolerance, direction=direction, suffix=suffix
         )
-        return self._stream_of(found)
+        return self._stream_of(joined)
 
     def lookup_join(
         self,

@@ -81,15 +81,15 @@ class Job:
 
     def rows_of(self, sink: str) -> pa.Table:
         """The last rows that one of several ``sink_live`` has received, by its id or a unique prefix of it."""
-        found = self._live_named(sink)
-        if len(found) != 1:
-            names = ", ".join(map(repr, found or self._live)) or "none"
+        sinks = self._live_named(sink)
+        if len(sinks) != 1:
+            names = ", ".join(map(repr, sinks or self._live)) or "none"
             raise JobError(
                 f"{sink!r} could be any of {names}: write more of its name"
-                if found
+                if sinks
                 else f"job {self.name!r} has no live sink {sink!r}; it has {names}"
             )
-        return self._live[found[0]].table()
+        return self._live[sinks[0]].table()
 
     def metrics(self, per: str = "task") -> pd.DataFrame:
         """Return metrics of the job: a row per ``"task"``, ``"operator"`` (or chain), ``"edge"`` or ``"channel"``.
@@ -124,8 +124,8 @@ class Job:
         ``kind``: ``late``, ``errors`` (of ``on_error="side"``), or ``failed``, the row that ended the job. Each task
         keeps the last 20 of each kind. JobError lists the operators.
         """
-        named, found = self._client.samples(self.run_id, operator)
-        return samples_frame(found, named)
+        named, samples = self._client.samples(self.run_id, operator)
+        return samples_frame(samples, named)
 
     def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
         """Return the last rows that an operator emitted. ``target``: its id, a unique prefix, or an edge (``"a->b"``).
@@ -137,15 +137,15 @@ class Job:
         Raises:
             JobError: there is no such operator (the message lists all), or the job is not running.
         """
-        found = self._client.probe(self.run_id, target, rows)
-        frame = pandas_frame(found.table)
+        probed = self._client.probe(self.run_id, target, rows)
+        frame = pandas_frame(probed.table)
         frame.attrs.update(
-            operator=found.operator,
-            seen=found.seen,
-            seconds=found.seconds,
-            keys=found.keys,
-            hot=dict(found.hot),
-            note=found.said,
+            operator=probed.operator,
+            seen=probed.seen,
+            seconds=probed.seconds,
+            keys=probed.keys,
+            hot=dict(probed.hot),
+            note=probed.note,
         )
         return frame
 
@@ -227,9 +227,9 @@ class Job:
         second while the table is shown, unless it is a ``sink_live``, whose rows are kept here. JobError lists the
         operators.
         """
-        found = [self._only_live("live_table")] if operator is None else self._live_named(operator)
-        if len(found) == 1:
-            return self._table_of(found[0])
+        sinks = [self._only_live("live_table")] if operator is None else self._live_named(operator)
+        if len(sinks) == 1:
+            return self._table_of(sinks[0])
         assert operator is not None
         probed = self._client.probe(self.run_id, operator, 1, 0.0).operator
         return LiveTable(self._client, self.run_id, probed, lambda: self._probed(probed))
@@ -261,8 +261,8 @@ class Job:
         return [sink] if sink in self._live else [name for name in self._live if name.startswith(sink)]
 
     def _probed(self, operator: str) -> Seen:
-        found = self._client.probe(self.run_id, operator, LIVE_ROWS, PROBE_SECONDS)
-        return Seen(found.table, found.seen, found.said)
+        probed = self._client.probe(self.run_id, operator, LIVE_ROWS, PROBE_SECONDS)
+        return Seen(probed.table, probed.seen, probed.note)
 
     def __await__(self) -> Generator[Any, None, JobResult]:
         import asyncio  # takes a tenth of a second to import; describing a stream does not need it

@@ -32,11 +32,11 @@ def operators(metrics: JobMetrics) -> pd.DataFrame:
             {
                 "vertex": vertex.id,
                 "role": vertex.role,
-                "operators": " · ".join(one.id for one in vertex.operators),
+                "operators": " · ".join(operator.id for operator in vertex.operators),
                 "tasks": vertex.tasks,
                 "running": vertex.states.get("RUNNING", 0),
                 **_figures(vertex, metrics.at),
-                "late_share": max((one.late_share for one in vertex.operators), default=0.0),
+                "late_share": max((operator.late_share for operator in vertex.operators), default=0.0),
                 "busiest": vertex.busiest,
                 "busiest_task": vertex.busiest_task,
                 "skew": vertex.skew,
@@ -108,21 +108,21 @@ def _edge(edge: EdgeMetrics, tasks: Mapping[str, int], at: float) -> dict[str, A
     }
 
 
-def _figures(one: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
+def _figures(metrics: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
     """The metrics that tasks and vertices have in common."""
     return {
-        **_flow(one.into, "in"),
-        **_flow(one.out, "out"),
-        **_load(one.load),
-        "queued": one.queued,
-        "fill": one.fill,
-        "state_keys": one.state_keys,
-        "state_bytes": one.state_bytes,
-        "watermark": one.watermark,
-        "lag": lag_of(one.watermark, at),
-        "latency_p50": one.latency.p50 if one.latency else None,
-        "latency_p99": one.latency.p99 if one.latency else None,
-        "late": one.late,
+        **_flow(metrics.into, "in"),
+        **_flow(metrics.out, "out"),
+        **_load(metrics.load),
+        "queued": metrics.queued,
+        "fill": metrics.fill,
+        "state_keys": metrics.state_keys,
+        "state_bytes": metrics.state_bytes,
+        "watermark": metrics.watermark,
+        "lag": lag_of(metrics.watermark, at),
+        "latency_p50": metrics.latency.p50 if metrics.latency else None,
+        "latency_p99": metrics.latency.p99 if metrics.latency else None,
+        "late": metrics.late,
     }
 
 

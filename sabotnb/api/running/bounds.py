@@ -85,10 +85,10 @@ def _sampled(above: JobGraph, column: str, ranges: int, tables: Mapping[str, Sou
 
 def _above(graph: JobGraph, edge: Edge) -> JobGraph:
     """What makes the rows of ``edge``, and a sink that collects them."""
-    wanted = reachable([edge.up], [(one.down, one.up) for one in graph.edges])
+    wanted = reachable([edge.up], [(other.down, other.up) for other in graph.edges])
     sink = graph.unique_id("sink")
     operators = {name: operator for name, operator in graph.operators.items() if name in wanted}
-    edges = tuple(one for one in graph.edges if one.down in wanted)
+    edges = tuple(other for other in graph.edges if other.down in wanted)
     return replace(
         graph,
         operators={**operators, sink: Operator(sink, Sink("collect"))},

@@ -48,7 +48,9 @@ class CompiledJob:
 
     def vertex_of(self, operator: str) -> str:
         """The vertex whose tasks run ``operator``."""
-        return next(one.id for one in self.execution.vertices.values() if operator in [it.id for it in one.operators])
+        return next(
+            vertex.id for vertex in self.execution.vertices.values() if operator in [it.id for it in vertex.operators]
+        )
 
 
 def compile_graph(graph: JobGraph, parallelism: int, *, optimize: bool = True) -> CompiledJob:
@@ -99,7 +101,7 @@ def estimates(graph: JobGraph) -> dict[str, Estimate]:
 
 def sources(graph: JobGraph) -> dict[str, Source]:
     """The sources of a graph by operator id."""
-    return {name: one.spec for name, one in graph.operators.items() if isinstance(one.spec, Source)}
+    return {name: operator.spec for name, operator in graph.operators.items() if isinstance(operator.spec, Source)}
 
 
 def with_sources(graph: JobGraph, other: Mapping[str, Source]) -> JobGraph:
@@ -113,16 +115,16 @@ def with_sources(graph: JobGraph, other: Mapping[str, Source]) -> JobGraph:
 
 def read_splits(execution: ExecutionGraph) -> dict[str, tuple[Split, ...]]:
     """The splits of the sources of ``execution``, by vertex; reads metadata of sources."""
-    found = {}
+    splits = {}
     for vertex in execution.vertices.values():
         spec = vertex.operators[0].spec
         if isinstance(spec, Source):
             source = connectors.source(spec)
-            found[vertex.id] = tuple(source.splits())
+            splits[vertex.id] = tuple(source.splits())
             if spec.timing is not None and source.unbounded is not None:
                 computed = spec.event_time is None
                 warnings.warn(_unbounded(source.unbounded, spec.timing.column, computed=computed), stacklevel=2)
-    return found
+    return splits
 
 
 def _unbounded(file: str, column: str, *, computed: bool) -> str:

@@ -60,17 +60,17 @@ def preview(flow: StreamPlan, n: int, timeout: float) -> Preview:
     until = time.monotonic() + timeout
     part = timeout if is_bounded(flow) else timeout * ENDLESS_PART
     run = run_on_sample(collected(flow), Config.from_environment().preview_rows, part, until=until)
-    updates, batches, found = flow.type.key is not None, [], 0
+    updates, batches, rows = flow.type.key is not None, [], 0
     for batch in run.batches:
-        batches.append(batch if updates else batch.slice(0, n - found))
-        found += batches[-1].num_rows
-        if found >= n and not updates:
+        batches.append(batch if updates else batch.slice(0, n - rows))
+        rows += batches[-1].num_rows
+        if rows >= n and not updates:
             break
     ran_out = run.ran_out()
     run.batches.close()
     table = newest(pa.Table.from_batches(batches, schema=without_orders(flow.schema)), flow.type.key).slice(0, n)
     if ran_out:
-        longer = "" if found else f": give it longer, .head(timeout='{max(10, timeout * 10):g}s')"
+        longer = "" if rows else f": give it longer, .head(timeout='{max(10, timeout * 10):g}s')"
         return Preview(table, f"preview of what was made in {timeout:g} s: numbers are partial{longer}", complete=False)
     complete = all(sample.complete for sample in run.sources)
     return Preview(table, _note(run.sources, complete=complete), complete)

@@ -84,9 +84,9 @@ class Puller:
 def _whole(error: UserFunctionError) -> UserFunctionError:
     """The error for the waiting caller, with the lines that raised and the rows that were passed."""
     text = f"{error}\n{error.user_traceback}\nrows it was given:\n{error.sample}\ncorrect it and run the job again"
-    told = UserFunctionError(text, operator=error.operator, function=error.function, origin=error.origin)
-    told.user_traceback, told.sample, told.__cause__ = error.user_traceback, error.sample, error.__cause__
-    return told
+    raised = UserFunctionError(text, operator=error.operator, function=error.function, origin=error.origin)
+    raised.user_traceback, raised.sample, raised.__cause__ = error.user_traceback, error.sample, error.__cause__
+    return raised
 
 
 class LiveRows:

@@ -77,8 +77,8 @@ def _first_difference(flow: StreamPlan, number: int) -> str:
 def _output_of(node: StreamNode, flow: StreamPlan) -> StreamPlan | None:
     """The main output of ``node``; None if only side outputs are read."""
     plans = [flow, *(plan for other in nodes_of((flow,)) for plan in other.inputs)]
-    found = next((plan for plan in plans if plan.node is node and plan.side is None), None)
-    return None if found is None else replace(found, hint=None)
+    end = next((plan for plan in plans if plan.node is node and plan.side is None), None)
+    return None if end is None else replace(end, hint=None)
 
 
 def _whole(flow: StreamPlan) -> list[Row]:
@@ -117,11 +117,11 @@ class Draw:
         for vertex, of_source in compiled.splits.items():
             spec = compiled.execution.vertices[vertex].operators[0].spec
             assert isinstance(spec, Source)
-            found = list(of_source)
+            slices = list(of_source)
             if spec.timing is None and spec.table is not None:
-                found = [part for split in found for part in self._slices(split)]
-            self._random.shuffle(found)
-            splits[vertex] = tuple(found)
+                slices = [part for split in slices for part in self._slices(split)]
+            self._random.shuffle(slices)
+            splits[vertex] = tuple(slices)
         return replace(compiled, splits=splits)
 
     def source(self, spec: Source) -> Any:

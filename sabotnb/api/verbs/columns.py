@@ -30,16 +30,16 @@ def named(exprs: Iterable[Column], keywords: Mapping[str, object], schema: pa.Sc
 
 def names(columns: Sequence[Column], schema: pa.Schema) -> tuple[str, ...]:
     """Plain column names, each in ``schema``; expressions other than ``col(name)`` are refused."""
-    found = []
+    names_ = []
     for given in flat(columns):
         name = column_name(as_expr(given))
         if name is None:
             bind(as_expr(given), schema)  # an aggregate, or a wrong column in an expression, comes first
             raise SchemaError(f"{given} is not a column; make it one first: .with_columns(key={given})")
         bind(col(name), schema)
-        found.append(name)
-    refuse_duplicates(found)
-    return tuple(found)
+        names_.append(name)
+    refuse_duplicates(names_)
+    return tuple(names_)
 
 
 def as_expr(given: Column) -> Expr:
@@ -53,7 +53,7 @@ def as_expr(given: Column) -> Expr:
 
 def flat(given: Iterable[Any]) -> tuple[Any, ...]:
     """Arguments one by one, where a list or tuple stands for several."""
-    return tuple(part for one in given for part in (one if isinstance(one, list | tuple) else (one,)))
+    return tuple(part for item in given for part in (item if isinstance(item, list | tuple) else (item,)))
 
 
 def listed(given: Column | Sequence[Column]) -> tuple[Column, ...]:

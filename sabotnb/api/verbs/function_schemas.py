@@ -31,7 +31,7 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
     plain = decoded_schema(without_orders(schema))
     empty = empty_batch(plain)
     try:
-        found = schema_of(fn(given(empty, batch_format)))
+        returned = schema_of(fn(given(empty, batch_format)))
     except WrongResult as wrong:
         raise UserFunctionError(f"{_described(function)} {wrong}") from wrong
     except (Exception, SystemExit) as error:  # sys.exit() would end the script without a word
@@ -39,13 +39,13 @@ def inferred_of_batches(fn: Callable[..., Any], function: Function, schema: pa.S
             f"{_described(function)} was called with an empty batch to find its schema and raised "
             f"{type(error).__name__}: {text_of(error).rstrip('.')}. {_advice_on_batches(error, schema)}"
         ) from error
-    if found is None:
+    if returned is None:
         raise SchemaError(
             f"{_described(function)} returned nothing for an empty batch: add the missing return, "
             "or declare what it returns: map_batches(fn, schema=...)"
         )
     went_in = schema_of(given(empty, batch_format)) or empty.schema
-    return pa.schema([_settled(field, empty.schema, went_in, function) for field in found])
+    return pa.schema([_settled(field, empty.schema, went_in, function) for field in returned])
 
 
 def _settled(field: pa.Field, schema: pa.Schema, went_in: pa.Schema, function: Function) -> pa.Field:
@@ -101,16 +101,16 @@ def inferred_of_rows(
 def _type_of(name: str, values: Sequence[Any], schema: pa.Schema, function: Function) -> pa.DataType:
     """The type of the first values of a column; or of the input's column of this name, where that says more."""
     known = without_order(schema).field(name).type if name in schema.names else None
-    found, wrong = pa.null(), None
+    inferred, wrong = pa.null(), None
     try:
-        found = inferred_type(values)
+        inferred = inferred_type(values)
     except Misfit as misfit:
         wrong = misfit
-    if known is not None and _says_more(known, found):
+    if known is not None and _says_more(known, inferred):
         with suppress(Misfit):
             return exact_array(values, known).type
-    if not is_open(found):
-        return found
+    if not is_open(inferred):
+        return inferred
     problem = (
         f"returned {name!r} values of several types for the first rows ({wrong}): convert them to one type, or declare"
         if wrong
@@ -121,10 +121,10 @@ def _type_of(name: str, values: Sequence[Any], schema: pa.Schema, function: Func
     )
 
 
-def _says_more(known: pa.DataType, found: pa.DataType) -> bool:
+def _says_more(known: pa.DataType, inferred: pa.DataType) -> bool:
     """True if ``known`` may hold values that ``found``, which some values have, does not: more digits, more kinds."""
-    if is_open(found) or pa.types.is_decimal(found):
-        return not is_open(known) or pa.types.is_null(found)
+    if is_open(inferred) or pa.types.is_decimal(inferred):
+        return not is_open(known) or pa.types.is_null(inferred)
     return getattr(known, "unit", "") == "ns"
 
 

@@ -222,10 +222,10 @@ def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, ra
         return grouping.applied(flow, Top(grouping.names, n, plain, reverse, ties, rank))
     order = columns.free_name("by", [*flow.schema.names, rank or ""])
     kept = [(name, known_column(name)) for name in flow.schema.names]
-    found = grouping.applied(
+    ranked = grouping.applied(
         flow.then(Project((*kept, (order, expr)))), Top(grouping.names, n, order, reverse, ties, rank)
     )
-    return found.then(Project(tuple((name, known_column(name)) for name in found.schema.names if name != order)))
+    return ranked.then(Project(tuple((name, known_column(name)) for name in ranked.schema.names if name != order)))
 
 
 def latest(grouping: Grouping, wanted: Sequence[Column]) -> StreamPlan:
@@ -233,11 +233,11 @@ def latest(grouping: Grouping, wanted: Sequence[Column]) -> StreamPlan:
     time = grouping.flow.event_time
     if time is None:
         raise SchemaError("latest() goes by event time, and the stream has none: .with_event_time('column') before it")
-    found = top(grouping, 1, time.column, reverse=False, ties=False, rank=None)
+    newest = top(grouping, 1, time.column, reverse=False, ties=False, rank=None)
     if not wanted:
-        return found
-    chosen = dict.fromkeys((*grouping.names_of_results, *columns.names(wanted, found.schema)))
-    return found.then(Project(tuple((name, known_column(name)) for name in chosen)))
+        return newest
+    chosen = dict.fromkeys((*grouping.names_of_results, *columns.names(wanted, newest.schema)))
+    return newest.then(Project(tuple((name, known_column(name)) for name in chosen)))
 
 
 def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] | None) -> StreamPlan:

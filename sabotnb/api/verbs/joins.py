@@ -84,7 +84,7 @@ def _swapped(
 ) -> StreamPlan:
     """The join of a bounded left side and an endless right side, with the bounded one on the right, as it is held."""
     spec = Join(right_on, left_on, "left" if how == "right" else how, suffix, strategy)
-    found = right.then(spec, left)
+    joined = right.then(spec, left)
     names = right_output_names(spec, right.schema, left.schema)
     key_of = dict(zip(left_on, right_on, strict=True))
     columns = []
@@ -98,7 +98,7 @@ def _swapped(
     taken = set(left.schema.names)
     others = [name for name in right.schema.names if name not in right_on]
     columns += [(name + suffix if name in taken else name, known_column(name)) for name in others]
-    return found.then(Project(tuple(columns)))
+    return joined.then(Project(tuple(columns)))
 
 
 def checked_how(how: Any) -> None:
@@ -181,7 +181,7 @@ def key_columns(
         left_on = right_on = on
     if left_on is None or right_on is None:
         raise SchemaError("left_on and right_on go together; give both, or on='key'")
-    found = columns.names(columns.listed(left_on), left.schema), columns.names(columns.listed(right_on), right.schema)
-    if len(found[0]) != len(found[1]) or not found[0]:
-        raise SchemaError(f"left_on has {len(found[0])} keys and right_on {len(found[1])}; give as many on both sides")
-    return list(zip(*found, strict=True))
+    keys = columns.names(columns.listed(left_on), left.schema), columns.names(columns.listed(right_on), right.schema)
+    if len(keys[0]) != len(keys[1]) or not keys[0]:
+        raise SchemaError(f"left_on has {len(keys[0])} keys and right_on {len(keys[1])}; give as many on both sides")
+    return list(zip(*keys, strict=True))

@@ -70,8 +70,8 @@ def interval_joined(
         times = _times(mine, others, verb)
         return mine.then(IntervalJoin(left_on, right_on, *times, low, high, how, suffix), others)
 
-    found = joined_by(made, right, pairs, how, make)
-    return row_verbs.dropped(found, helpers) if helpers else found
+    joined = joined_by(made, right, pairs, how, make)
+    return row_verbs.dropped(joined, helpers) if helpers else joined
 
 
 def window_joined(

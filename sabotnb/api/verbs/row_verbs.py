@@ -44,8 +44,8 @@ def _demand_condition(given: object) -> None:
             "write col('x').is_null(), col('x').is_in([1, 2]) or col('t').dt.year() == 2013"
         )
     if not callable(given):
-        found = f"{given!r} ({type(given).__name__})"
-        raise SchemaError(f"filter takes conditions, not {found}; write .filter(col('x') > 1)")
+        written = f"{given!r} ({type(given).__name__})"
+        raise SchemaError(f"filter takes conditions, not {written}; write .filter(col('x') > 1)")
 
 
 def selected(flow: StreamPlan, exprs: Sequence[Column], keywords: Mapping[str, object]) -> StreamPlan:
@@ -143,11 +143,11 @@ def _widened(schemas: Sequence[pa.Schema]) -> dict[str, pa.DataType]:
     """The types of columns that are numbers of different types, where one type holds all of them exactly."""
     if all(schema is schemas[0] or schema.equals(schemas[0]) for schema in schemas):
         return {}
-    found: dict[str, list[pa.DataType]] = {}
+    types_of: dict[str, list[pa.DataType]] = {}
     for schema in {id(schema): schema for schema in schemas}.values():
         for field in schema:
-            found.setdefault(field.name, []).append(plain_type(field.type))
-    differ = {name: types for name, types in found.items() if any(not kind.equals(types[0]) for kind in types)}
+            types_of.setdefault(field.name, []).append(plain_type(field.type))
+    differ = {name: types for name, types in types_of.items() if any(not kind.equals(types[0]) for kind in types)}
     return {name: wide for name, types in differ.items() if (wide := exact_number(types)) is not None}
 
 

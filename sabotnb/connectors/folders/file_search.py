@@ -29,8 +29,8 @@ def is_dotted(name: str) -> bool:
 
 def files_below(folder: str | os.PathLike[str]) -> list[str]:
     """Files below ``folder`` whose names make them data; those of a folder come before those of its subfolders."""
-    found = _folders(os.fspath(folder), is_private)
-    data = [_joined(parent, name) for parent, names in found for name in names if not name.startswith((".", "_"))]
+    folders = _folders(os.fspath(folder), is_private)
+    data = [_joined(parent, name) for parent, names in folders for name in names if not name.startswith((".", "_"))]
     return sorted(_without_repetitions(data), key=_by_folder)
 
 
@@ -109,10 +109,10 @@ def _without_repetitions(files: Iterable[str]) -> Iterable[str]:
             parents[parent] = os.path.realpath(parent)
         path = _joined(parents[parent], name)
         real[file] = os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114 - as in _joined
-    found: dict[str, str] = {}
+    first_names: dict[str, str] = {}
     for file in sorted(real, key=lambda file: (real[file] != file, file)):  # a file's own name before links to it
-        found.setdefault(real[file], file)
-    return found.values()
+        first_names.setdefault(real[file], file)
+    return first_names.values()
 
 
 def _by_folder(file: str) -> list[tuple[bool, str]]:
@@ -126,5 +126,5 @@ def _joined(folder: str, name: str) -> str:
 
 
 def _identity(path: str) -> _Id:
-    found = Path(path).stat()
-    return found.st_dev, found.st_ino
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino

@@ -58,19 +58,19 @@ def _quoted(value: pa.Scalar) -> str:
 
 def values_of(file: str, base: str) -> Values:
     """The values in the names of the folders between ``base`` and ``file``."""
-    found: dict[str, str | None] = {}
+    values: dict[str, str | None] = {}
     below = file.removeprefix(base)
     if "=" not in below:  # quick exit for files without partitions: there may be thousands
-        return found
+        return values
     for name in Path(below).parts[:-1]:
         key, is_pair, value = name.partition("=")
         if not is_pair or not key:
             continue
         column = _unquoted(key)
-        if column in found:
+        if column in values:
             raise SourceError(f"'{file}' is in two folders called '{key}=': rename one of them")
-        found[column] = None if value == NULL_FOLDER else _unquoted(value)
-    return found
+        values[column] = None if value == NULL_FOLDER else _unquoted(value)
+    return values
 
 
 def _unquoted(text: str) -> str:

@@ -37,7 +37,7 @@ def find(given: Paths, suffixes: Sequence[str], *, may_be_empty: bool = False) -
     several = listed(given)
     if not several:
         raise SourceError("the list of paths is empty: give at least one file, folder or glob")
-    files = [file for one in several for file in _files(one, suffixes)]
+    files = [file for path in several for file in _files(path, suffixes)]
     for file in files:
         if is_empty(file) and not may_be_empty:
             raise SourceError(f"'{file}' is empty (0 bytes): remove it, or write it again")
@@ -49,7 +49,7 @@ def base_of(given: Paths) -> str:
 
     For a folder it is the folder, for a glob its part before the first wildcard, for a file the folder of the file.
     """
-    return os.path.commonpath([_base(one) for one in listed(given)])
+    return os.path.commonpath([_base(path) for path in listed(given)])
 
 
 def _base(given: str) -> str:
@@ -82,10 +82,10 @@ def _files(given: str, suffixes: Sequence[str]) -> list[str]:
         return [str(path)]
     if not glob.has_magic(given):
         raise SourceError(_missing(path, suffixes))
-    found = files_of_glob(str(path))
-    if not found:
+    files = files_of_glob(str(path))
+    if not files:
         raise SourceError(f"no file matches '{given}' (in {Path.cwd()}): check the pattern, ** goes into subfolders")
-    return _refuse_broken_links(found)
+    return _refuse_broken_links(files)
 
 
 def absolute(given: str) -> Path:
@@ -123,12 +123,12 @@ def unusable(path: str) -> str | None:
 
 def _folder(folder: Path, suffixes: Sequence[str]) -> list[str]:
     everything = files_below(folder)
-    found = [file for file in everything if file.endswith(tuple(suffixes))]
-    if not found:
+    files = [file for file in everything if file.endswith(tuple(suffixes))]
+    if not files:
         wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
         has = f"it has {Path(everything[0]).name!r}" if everything else "it is empty"
         raise SourceError(f"the folder '{folder}' has no {wanted} file ({has}): check the path, or give a glob")
-    return _refuse_broken_links(found)
+    return _refuse_broken_links(files)
 
 
 def _refuse_broken_links(files: list[str]) -> list[str]:

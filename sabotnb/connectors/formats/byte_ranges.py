@@ -91,13 +91,13 @@ def record_end(data: bytes, at: int = 0, *, inside: bool = False) -> int | None:
             at = data.find(b'"', at) + 1
             if not at:
                 return None
-        found = _QUOTE_OR_BREAK.search(data, at)
-        if found is None:
+        match = _QUOTE_OR_BREAK.search(data, at)
+        if match is None:
             return None
-        at, inside = found.end(), True
-        if found[0] == b"\n":
+        at, inside = match.end(), True
+        if match[0] == b"\n":
             return at
-        if found[0] == b"\r":
+        if match[0] == b"\r":
             return at + data.startswith(b"\n", at) if at < len(data) else None
 
 

@@ -31,15 +31,15 @@ Record = Sequence[str]
 def fault(error: Exception, records: Records) -> SourceError:
     """A SourceError for ``error``, raised by parsing ``records``."""
     message, file, names = str(error), records.file, records.names
-    if found := _BAD_VALUE.search(message):
-        column, value = int(found["column"]), found["value"]
+    if match := _BAD_VALUE.search(message):
+        column, value = int(match["column"]), match["value"]
         wrong = _has_scale_above(records.types[names[column]].scale) if value is None else _is_value(value)
         line, record = _first(records, lambda record: len(record) > column and wrong(record[column]))
         return _misfit(records, line, names[column], record[column] if record else value or "")
-    if found := _BAD_COUNT.search(message):
+    if match := _BAD_COUNT.search(message):
         line, _ = _first(records, lambda record: len(record) != len(names))
         return SourceError(
-            f"'{file}'{line}: {found[2]} fields, but the {_first_line(records.dialect)} has {found[1]}: "
+            f"'{file}'{line}: {match[2]} fields, but the {_first_line(records.dialect)} has {match[1]}: "
             "correct the file; a comma inside a value must be in quotes"
         )
     if NOT_TEXT in message:

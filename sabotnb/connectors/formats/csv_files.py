@@ -95,13 +95,13 @@ class CsvFormat:
             check_separator(listing.files[0], dialect)
         names = _common_header(listing.files, dialect)
         refuse_unreadable({name: data_type for name, data_type in types.items() if name in names})
-        found = known_from(
+        schema = known_from(
             listing.files, lambda file: infer(file, dialect, types, self.first_block, is_all=listing.is_all)
         )
         selects = isinstance(listing.wanted, pa.Schema)  # columns that it leaves out may be binary
-        if not selects and any(pa.types.is_binary(field.type) and field.name not in types for field in found):
+        if not selects and any(pa.types.is_binary(field.type) and field.name not in types for field in schema):
             raise not_text(listing.files[0], dialect)  # Arrow infers binary for text that is not UTF-8
-        return FileColumns(found, {"declared": list(types)})
+        return FileColumns(schema, {"declared": list(types)})
 
     @staticmethod
     def connector(spec: Spec) -> CsvFiles:

@@ -28,27 +28,27 @@ def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
     _, start = header(records.file, records.dialect)
     cut = cut_records(records.file, start, separator=records.dialect.separator)
     sections = sorted({records.bounds, *cut[:SECTIONS]})
-    found = None
+    fitting = None
     if sum(stop - start for start, stop in sections) <= _MOST_BYTES:
         block = b"\n".join(_read(records.file, section) for section in sections)
-        found = _column_type(block, records.names, name, records.dialect)
-    if found is None:
-        found = number_type([*decimals([value])]) or pa.string()
+        fitting = _column_type(block, records.names, name, records.dialect)
+    if fitting is None:
+        fitting = number_type([*decimals([value])]) or pa.string()
     is_whole = records.is_all and len(cut) <= SECTIONS
-    if is_whole and pa.types.is_int64(known) and pa.types.is_uint64(found):
-        return found  # the whole file was read, and has no negative number
-    joint = joint_type(known, settled(found))
-    if joint is not None and joint.equals(known) and pa.types.is_timestamp(found):
-        return found  # finer than microseconds
+    if is_whole and pa.types.is_int64(known) and pa.types.is_uint64(fitting):
+        return fitting  # the whole file was read, and has no negative number
+    joint = joint_type(known, settled(fitting))
+    if joint is not None and joint.equals(known) and pa.types.is_timestamp(fitting):
+        return fitting  # finer than microseconds
     return pa.string() if joint is None or joint.equals(known) else joint
 
 
 def exact_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) -> pa.DataType | None:
     """The type that holds a column of numbers without rounding an integer; None if there is no such type."""
     texts = _texts(block, names, name, dialect)
-    found = number_type(decimals(texts.to_pylist()))
+    exact = number_type(decimals(texts.to_pylist()))
     has_plus = pc.any(pc.match_substring_regex(texts, r"^\s*\+")).as_py()
-    return pa.decimal128(38, 0) if has_plus and pa.types.is_integer(found) else found  # no integer type reads +5
+    return pa.decimal128(38, 0) if has_plus and pa.types.is_integer(exact) else exact  # no integer type reads +5
 
 
 def first_rounded(records: Records, name: str) -> str | None:

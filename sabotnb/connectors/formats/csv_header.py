@@ -42,12 +42,12 @@ def check_separator(file: str, dialect: Dialect) -> None:
     if len(_fields(first, ",")) != 1:
         return
     second = head[end : record_end(head, end)].decode(dialect.encoding, errors="replace")
-    said = "named" if dialect.has_header else "that begins with"
+    described = "named" if dialect.has_header else "that begins with"
     for separator in _OTHER_SEPARATORS:
         fields = len(_fields(first, separator))
         if fields > 1 and (not second.strip() or len(_fields(second, separator)) == fields):
             raise SourceError(
-                f"'{file}' would be one column {said} {first.strip()!r}: its fields seem to be separated by "
+                f"'{file}' would be one column {described} {first.strip()!r}: its fields seem to be separated by "
                 f"{separator!r}. Pass separator={separator!r}, or separator=',' if it is one column"
             )
 

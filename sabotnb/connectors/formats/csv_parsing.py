@@ -117,10 +117,10 @@ def whole_block(
     if integers and has_hexadecimals(block):
         texts = parsed(pa.schema([(name, pa.string()) for name in integers]), integers)
         for name in integers:
-            if not (found := texts.column(name).filter(is_hexadecimal(texts.column(name)))):
+            if not (hexadecimal := texts.column(name).filter(is_hexadecimal(texts.column(name)))):
                 continue
             if types is not None and name in types.names:
-                raise _no_integer(names, name, found)
+                raise _no_integer(names, name, hexadecimal)
             table = table.set_column(table.schema.get_field_index(name), name, texts.column(name))
     return table
 
@@ -134,9 +134,9 @@ def _integers(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if pa.types.is_integer(plain_type(field.type))]
 
 
-def _no_integer(names: Sequence[str], name: str, found: pa.ChunkedArray | pa.Array) -> pa.ArrowInvalid:
+def _no_integer(names: Sequence[str], name: str, values: pa.ChunkedArray | pa.Array) -> pa.ArrowInvalid:
     """The error that Arrow should raise for the first value of ``found``, in the form that ``csv_faults`` parses."""
-    return pa.ArrowInvalid(f"CSV column #{names.index(name)}: invalid value '{found[0].as_py()}'")
+    return pa.ArrowInvalid(f"CSV column #{names.index(name)}: invalid value '{values[0].as_py()}'")
 
 
 class _Watched(ByteRange):
@@ -205,8 +205,8 @@ def _refuse_hexadecimals(records: Records, names: Sequence[str]) -> None:
     """Raise ArrowInvalid for hexadecimal text in columns of integers; reads the whole section."""
     for batch in section_batches(replace(records, types=dict.fromkeys(names, pa.string())), names):
         for name, texts in zip(names, batch.columns, strict=True):
-            if found := texts.filter(is_hexadecimal(texts)):
-                raise _no_integer(records.names, name, found)
+            if hexadecimal := texts.filter(is_hexadecimal(texts)):
+                raise _no_integer(records.names, name, hexadecimal)
 
 
 def refuse_unreadable(types: Mapping[str, pa.DataType]) -> None:

@@ -47,23 +47,23 @@ def infer(file: str, dialect: Dialect, decided: Container[str], first_block: int
         raise fault(error, records) from error
     if is_end:
         _refuse_open_quote(file, start, whole, names, dialect)
-    found = types_of(table.schema)
+    inferred = types_of(table.schema)
     for name, column in zip(names, table.columns, strict=True):
         if pa.types.is_floating(column.type) and name not in decided and may_be_rounded(column):
-            found[name] = _exact(records, whole, name)
+            inferred[name] = _exact(records, whole, name)
         if pa.types.is_timestamp(column.type):
-            found[name] = _time_type(records, whole, name, column.type)
-    return pa.schema([(name, found[name]) for name in names])
+            inferred[name] = _time_type(records, whole, name, column.type)
+    return pa.schema([(name, inferred[name]) for name in names])
 
 
-def _time_type(records: Records, block: bytes, name: str, found: pa.TimestampType) -> pa.DataType:
+def _time_type(records: Records, block: bytes, name: str, inferred: pa.TimestampType) -> pa.DataType:
     """Microseconds, or nanoseconds if a value has more digits than microseconds hold."""
-    coarse = pa.timestamp("us", found.tz)
-    if found.unit == "ns":  # Arrow infers it for every fraction of a second
+    coarse = pa.timestamp("us", inferred.tz)
+    if inferred.unit == "ns":  # Arrow infers it for every fraction of a second
         try:
             whole_block(block, records.names, records.dialect, types=pa.schema({name: coarse}), columns=[name])
         except pa.ArrowInvalid:
-            return found
+            return inferred
     return coarse
 
 

@@ -43,9 +43,9 @@ def fault(error: Exception, file: str, start: int, block: bytes, types: Types) -
     return SourceError(f"{where}: {_problem(lines[good], _Rows(file, block, types), error)}")
 
 
-def rounded(file: str, start: int, block: bytes, types: Types, found: tuple[int, str, Decimal]) -> SourceError:
+def rounded(file: str, start: int, block: bytes, types: Types, loss: tuple[int, str, Decimal]) -> SourceError:
     """A SourceError for an integer that ``json_values.first_rounded`` has found in a field of doubles."""
-    lines, name, number = found
+    lines, name, number = loss
     known = types.schema.field(name).type
     try:
         holds = (
@@ -99,15 +99,15 @@ class _Rows:
             head = opened.read(HEAD_BYTES) + opened.readline()
             is_whole = self._types.is_all and not opened.read(1)
         rows = chain(_objects(head), _objects(self._block))
-        found = settled(type_of_values(row.get(name) for row in rows if isinstance(row, dict)))
+        inferred = settled(type_of_values(row.get(name) for row in rows if isinstance(row, dict)))
         is_number = not (t.is_string(known) or t.is_nested(known) or t.is_temporal(known) or t.is_boolean(known))
-        if found.equals(known):
+        if inferred.equals(known):
             raise Unholdable
         if is_whole or (name in self._types.declared and not is_number):
-            return found
-        joint = joint_type(known, found)
+            return inferred
+        joint = joint_type(known, inferred)
         if joint is None and self._types.is_all:
-            return found  # the first rows, which say what is known, are among those
+            return inferred  # the first rows, which say what is known, are among those
         if joint is None or joint.equals(known):
             raise Unholdable
         return joint

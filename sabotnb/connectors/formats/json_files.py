@@ -78,8 +78,8 @@ class JsonFormat:
                 "schema=pa.schema({'column': pa.int64(), ...})"
             )
         types = Types(declared, frozenset(declared.names), inferred=True, is_all=listing.is_all)
-        found = known_from(full, lambda file: _infer(file, types, self.first_block)) if full else declared
-        own = pa.schema([field for field in found if field.name not in only_in_folders])
+        schema = known_from(full, lambda file: _infer(file, types, self.first_block)) if full else declared
+        own = pa.schema([field for field in schema if field.name not in only_in_folders])
         return FileColumns(own, {"declared": declared.names})
 
     @staticmethod
@@ -100,8 +100,8 @@ def _first_object(files: Sequence[str]) -> dict[str, Any]:
         with reading(file), Path(file).open("rb") as opened:
             line = next((line for line in opened if line.strip()), b"")
         with suppress(ValueError, RecursionError):
-            found = text_json.loads(line.removeprefix(BOM_UTF8))
-            return found if isinstance(found, dict) else {}
+            row = text_json.loads(line.removeprefix(BOM_UTF8))
+            return row if isinstance(row, dict) else {}
     return {}
 
 
@@ -121,9 +121,9 @@ def _infer(file: str, types: Types, first_block: int) -> pa.Schema:
         table = parse(block, types.schema, "infer")
     except pa.ArrowInvalid as error:
         raise fault(error, file, 0, block, types) from error
-    found = _exact(file, block, replace(types, schema=without_times(table.schema, types.declared)), table)
-    order = found.names if not types.declared else _in_order(file, block, found.names)
-    return pa.schema([found.field(name) for name in order])
+    inferred = _exact(file, block, replace(types, schema=without_times(table.schema, types.declared)), table)
+    order = inferred.names if not types.declared else _in_order(file, block, inferred.names)
+    return pa.schema([inferred.field(name) for name in order])
 
 
 def _exact(file: str, block: bytes, types: Types, table: pa.Table) -> pa.Schema:
@@ -136,10 +136,10 @@ def _exact(file: str, block: bytes, types: Types, table: pa.Table) -> pa.Schema:
             except ValueError as error:
                 raise not_json(file, error) from error
             except Unholdable:
-                found = first_rounded(block, {field.name: field.type})
-                if found is None:
+                rounded_number = first_rounded(block, {field.name: field.type})
+                if rounded_number is None:
                     continue
-                raise rounded(file, 0, block, types, found) from None
+                raise rounded(file, 0, block, types, rounded_number) from None
             schema = schema.set(at, field.with_type(exact))
     return schema
 
@@ -200,8 +200,8 @@ class JsonFiles:
         if not suspects:
             return
         try:
-            found = first_rounded(block, suspects)
+            rounded_number = first_rounded(block, suspects)
         except ValueError as error:
             raise not_json(file, error) from error
-        if found is not None:
-            raise rounded(file, start, block, self._types, found)
+        if rounded_number is not None:
+            raise rounded(file, start, block, self._types, rounded_number)

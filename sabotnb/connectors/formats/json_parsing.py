@@ -59,8 +59,8 @@ def check_lines(file: str, start: int, block: bytes) -> None:
             f"{line_of(file, start, block, deep)}: the row is nested more than {DEEPEST} levels deep{what}: "
             "flatten it before it is read, or leave it out"
         )
-    if found := _NULL.match(block) or _NULL_LINE.search(block):
-        raise SourceError(f"{line_of(file, start, block, found.end())}: null is not an object: {ADVICE}")
+    if match := _NULL.match(block) or _NULL_LINE.search(block):
+        raise SourceError(f"{line_of(file, start, block, match.end())}: null is not an object: {ADVICE}")
     if len(block) > LONGEST_BLOCK:
         raise SourceError(f"{line_of(file, start, block, 0)}: a row is longer than 2 GiB: split it, or write Parquet")
     if block.isascii():

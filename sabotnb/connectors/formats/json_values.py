@@ -64,10 +64,10 @@ def type_of_values(values: Iterable[Any]) -> pa.DataType:
         case dict():
             names = dict.fromkeys(chain.from_iterable(known))
             return pa.struct([(name, type_of_values(value.get(name) for value in known)) for name in names])
-    found = number_type(known)
-    if found is None:
+    number = number_type(known)
+    if number is None:
         raise Unholdable(next(filter(is_rounded, known), None))
-    return found
+    return number
 
 
 def may_round(column: pa.Array | pa.ChunkedArray) -> bool:

@@ -61,25 +61,25 @@ def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:
     return None if has_exponents or whole + scale > _MOST_DIGITS else pa.decimal128(_MOST_DIGITS, scale)
 
 
-def joint_type(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
+def joint_type(known: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """A type that holds what columns of both types hold, without rounding an integer; None if no type is known to."""
-    if known.equals(found) or t.is_null(found):
+    if known.equals(other) or t.is_null(other):
         return known
     if t.is_null(known):
-        return found
-    if t.is_struct(known) and t.is_struct(found):
-        return _joint_struct(known, found)
-    if t.is_list(known) and t.is_list(found):
-        inner = joint_type(known.value_type, found.value_type)
+        return other
+    if t.is_struct(known) and t.is_struct(other):
+        return _joint_struct(known, other)
+    if t.is_list(known) and t.is_list(other):
+        inner = joint_type(known.value_type, other.value_type)
         return None if inner is None else pa.list_(inner)
-    if _is_number(known) and _is_number(found):
-        return _joint_number(known, found)
-    return found if t.is_date(known) and t.is_timestamp(found) else None
+    if _is_number(known) and _is_number(other):
+        return _joint_number(known, other)
+    return other if t.is_date(known) and t.is_timestamp(other) else None
 
 
-def _joint_struct(known: pa.StructType, found: pa.StructType) -> pa.DataType | None:
+def _joint_struct(known: pa.StructType, other: pa.StructType) -> pa.DataType | None:
     fields = {field.name: field.type for field in known}
-    for field in found:
+    for field in other:
         joint = joint_type(fields.get(field.name, pa.null()), field.type)
         if joint is None:
             return None
@@ -87,19 +87,19 @@ def _joint_struct(known: pa.StructType, found: pa.StructType) -> pa.DataType | N
     return pa.struct(list(fields.items()))
 
 
-def _joint_number(known: pa.DataType, found: pa.DataType) -> pa.DataType | None:
-    if t.is_integer(known) and t.is_integer(found):
-        if t.is_unsigned_integer(known) and t.is_unsigned_integer(found):
+def _joint_number(known: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    if t.is_integer(known) and t.is_integer(other):
+        if t.is_unsigned_integer(known) and t.is_unsigned_integer(other):
             return pa.uint64()
-        has_all = not known.equals(pa.uint64()) and not found.equals(pa.uint64())
+        has_all = not known.equals(pa.uint64()) and not other.equals(pa.uint64())
         return pa.int64() if has_all else pa.decimal128(_MOST_DIGITS, 0)
-    if t.is_decimal(known) and t.is_decimal(found):
-        return pa.decimal128(_MOST_DIGITS, max(known.scale, found.scale))
+    if t.is_decimal(known) and t.is_decimal(other):
+        return pa.decimal128(_MOST_DIGITS, max(known.scale, other.scale))
     if t.is_decimal(known):
-        return known if t.is_integer(found) else None
-    if t.is_floating(known) and t.is_integer(found):
-        return known if found.equals(pa.int64()) else None
-    return found
+        return known if t.is_integer(other) else None
+    if t.is_floating(known) and t.is_integer(other):
+        return known if other.equals(pa.int64()) else None
+    return other
 
 
 def _is_number(data_type: pa.DataType) -> bool:

@@ -57,8 +57,8 @@ class ParquetFormat:
 
     def columns(self, listing: FileListing) -> FileColumns:
         opened = [footers.read(file) for file in listing.files]
-        found = common_columns(listing, [footer.schema for footer in opened])
-        return replace(found, options={"dictionaries": _small_dictionaries(opened[0].metadata)})
+        common = common_columns(listing, [footer.schema for footer in opened])
+        return replace(common, options={"dictionaries": _small_dictionaries(opened[0].metadata)})
 
     @staticmethod
     def connector(spec: Spec) -> ParquetFiles:
@@ -150,7 +150,7 @@ class ParquetFiles:
         metadata, event_time = footer.metadata, self._spec.event_time
         comparable = _read_as_they_are(footer.schema, declared(self._spec))
         future = far_future(time.time())
-        found = []
+        groups = []
         for index in range(metadata.num_row_groups):
             group = _describe_group(metadata, index, self._shape.columns, self._spec)
             read, timed = (
@@ -158,10 +158,10 @@ class ParquetFiles:
                 for condition in (self._spec.predicate, event_time.predicate if event_time else None)
             )
             if read:
-                found.append(group)
+                groups.append(group)
             elif event_time is not None and timed:
-                found.append(group.skip() if group.is_known(future) and event_time.predicate is None else group)
-        return found
+                groups.append(group.skip() if group.is_known(future) and event_time.predicate is None else group)
+        return groups
 
     def batches(self, split: Split, batch_rows: int) -> RawBatches:
         file = split.position["file"]
@@ -208,17 +208,17 @@ class ParquetFiles:
     def _dictionaries(self) -> list[str]:
         """Text columns to read as dictionaries; not ordered ones, which are dictionaries and would lose their order."""
         types = [(field.name, field.type) for field in self._spec.schema if pa.types.is_dictionary(field.type)]
-        return [name for name, found in types if is_text(found.value_type) and not is_ordered(found)]
+        return [name for name, kind in types if is_text(kind.value_type) and not is_ordered(kind)]
 
 
-def _read_as_they_are(found: pa.Schema, wanted: pa.Schema) -> pa.Schema:
+def _read_as_they_are(stored: pa.Schema, wanted: pa.Schema) -> pa.Schema:
     """The columns of a file that are not cast to another type when they are read."""
     types = {field.name: plain_type(field.type) for field in wanted}
     ordered = {field.name for field in wanted if is_ordered(field.type)}  # statistics compare text
     return pa.schema(
         [
             field
-            for field in found
+            for field in stored
             if plain_type(plain_layout(field.type)) == types.get(field.name) and field.name not in ordered
         ]
     )

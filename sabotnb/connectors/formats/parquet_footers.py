@@ -52,15 +52,15 @@ class FooterCache:
     def read(self, file: str) -> ParquetFooter:
         """The footer of ``file``; SourceError if it cannot be read."""
         with reading(file, TRUNCATED):
-            found = Path(file).stat()
-        stamp = (found.st_size, found.st_mtime_ns, found.st_ino)
+            status = Path(file).stat()
+        stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
         with self._lock:
             kept = self._kept.get(file)
             if kept is not None and kept[0] == stamp:
                 self._kept.move_to_end(file)
                 return kept[1]
         footer = _read(file)  # not under the lock: files are read in parallel
-        if time.time() - found.st_mtime > SETTLED_SECONDS:
+        if time.time() - status.st_mtime > SETTLED_SECONDS:
             self._keep(file, stamp, footer)
         return footer
 

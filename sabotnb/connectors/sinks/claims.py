@@ -46,8 +46,8 @@ def claim(hidden: Path, *, appends: bool) -> int:
 
 def run_of(name: str) -> tuple[RunId, int] | None:
     """The run of the hidden folder ``name``, and the epoch that writes there; None if it is not the name of one."""
-    found = _HIDDEN.fullmatch(name)
-    return (RunId(unquote(found["job"]), int(found["number"])), int(found["epoch"] or FIRST_EPOCH)) if found else None
+    match = _HIDDEN.fullmatch(name)
+    return (RunId(unquote(match["job"]), int(match["number"])), int(match["epoch"] or FIRST_EPOCH)) if match else None
 
 
 def is_claimed(hidden: Path) -> bool:

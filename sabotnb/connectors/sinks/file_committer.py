@@ -117,7 +117,7 @@ class FileCommitter:
         with alone_in([output.folder for output in outputs]):
             if _decide(outputs, ABORTED) != ABORTED and all(output.is_renamed() for output in outputs):
                 return ""  # another committer has committed it
-            kept = [place for output in outputs if (place := output.keep())]
+            kept = [saved for output in outputs if (saved := output.keep())]
         return f"Nothing is lost: {', and '.join(kept)}." if kept else ""
 
     def _rename_all(self, outputs: Sequence[_Output]) -> None:
@@ -142,7 +142,12 @@ class FileCommitter:
 
     def _outputs(self, committables: Sequence[Committable]) -> list[_Output]:
         return [
-            _Output(spec, self._run, self._epoch, [one for one in committables if one.operator == operator])
+            _Output(
+                spec,
+                self._run,
+                self._epoch,
+                [committable for committable in committables if committable.operator == operator],
+            )
             for operator, spec in self._specs.items()
         ]
 
@@ -157,7 +162,7 @@ class _Output:
         self._run = run
         self._epoch = epoch
         self.hidden = hidden_folder(spec, run, epoch)
-        files = _worth_committing([file for one in committables for file in one.payload["files"]])
+        files = _worth_committing([file for committable in committables for file in committable.payload["files"]])
         self._new = {str(file["final"]): Path(file["hidden"]).name for file in files}
         self._rows = sum(file["rows"] for file in files)
 

@@ -143,8 +143,8 @@ class FileSink(SinkOperator):
         arrays = [_plain(column, field.type) for column, field in zip(batch.columns, self._schema, strict=True)]
         rows = self._orders.aligned(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         with writing(self._output):
-            for folder, piece in _partitions(rows, self._keys):
-                self._file(folder).add(piece.drop_columns(self._keys) if self._keys else piece)
+            for folder, slice_ in _partitions(rows, self._keys):
+                self._file(folder).add(slice_.drop_columns(self._keys) if self._keys else slice_)
             while sum(file.waiting_bytes for file in self._open.values()) > FLUSH_BYTES:
                 max(self._open.values(), key=lambda file: file.waiting_bytes).flush()
         self._ctx.counters.rows_out += batch.num_rows
@@ -266,8 +266,8 @@ def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, p
     bounds = np.flatnonzero(np.diff(codes[order], prepend=-1)).tolist()
     in_order = batch.take(pa.array(order))
     for start, stop in zip(bounds, [*bounds[1:], batch.num_rows], strict=True):
-        piece = in_order.slice(start, stop - start)
-        yield "/".join(_folder(key, piece.column(key)[0]) for key in keys), piece
+        slice_ = in_order.slice(start, stop - start)
+        yield "/".join(_folder(key, slice_.column(key)[0]) for key in keys), slice_
 
 
 def _folder(key: str, value: pa.Scalar) -> str:

@@ -84,17 +84,17 @@ def refuse_foreign(output: Path, owners: Owners, job: str) -> None:
                 f"'{output}' has files that sabotnb did not write, such as '{file}': "
                 "give another folder, remove them, or add to them with mode='append'"
             )
-    found = sorted({owner for owner in owners.values() if owner is not None})
-    if len(found) > 1:
-        jobs = ", ".join(map(repr, found))
+    writers = sorted({owner for owner in owners.values() if owner is not None})
+    if len(writers) > 1:
+        jobs = ", ".join(map(repr, writers))
         raise SinkError(
             f"'{output}' holds output of several jobs ({jobs}), so none of them may replace it: "
             "give another folder, remove it, or add to it with mode='append'"
         )
-    if found and found[0] != job:
+    if writers and writers[0] != job:
         raise SinkError(
-            f"'{output}' holds output of job {found[0]!r}, not of {job!r}: "
-            f"give another folder, remove it, or run under its name: .run({found[0]!r})"
+            f"'{output}' holds output of job {writers[0]!r}, not of {job!r}: "
+            f"give another folder, remove it, or run under its name: .run({writers[0]!r})"
         )
 
 
@@ -106,8 +106,8 @@ def is_data(file: str, connector: str) -> bool:
 
 def data_files(output: Path) -> list[str]:
     """All files below the output folder, except hidden ones and the list of owners that older versions wrote."""
-    found = []
+    files = []
     for parent, folders, names in os.walk(output):
         folders[:] = [name for name in folders if not is_dotted(name)]
-        found += [os.path.relpath(Path(parent) / name, output) for name in names if not name.startswith(".")]
-    return sorted(file for file in found if file != OLD_MARKER)
+        files += [os.path.relpath(Path(parent) / name, output) for name in names if not name.startswith(".")]
+    return sorted(file for file in files if file != OLD_MARKER)

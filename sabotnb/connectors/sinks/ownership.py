@@ -34,19 +34,19 @@ def owners_of(output: Path, files: Sequence[str]) -> Owners:
 
 
 def _owner(file: str) -> str | None:
-    found = _FINAL_NAME.fullmatch(PurePath(file).name)
-    return unquote(found["job"]) if found else None
+    match = _FINAL_NAME.fullmatch(PurePath(file).name)
+    return unquote(match["job"]) if match else None
 
 
 def _listed(output: Path) -> Mapping[str, str]:
     marker = output / OLD_MARKER
     try:
-        found = json.loads(marker.read_bytes())
+        content = json.loads(marker.read_bytes())
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise SinkError(f"'{marker}' is damaged ({error}): give another folder, or remove this one") from error
-    if not isinstance(found, dict) or found.get("format") != _OLD_FORMAT:
+    if not isinstance(content, dict) or content.get("format") != _OLD_FORMAT:
         raise SinkError(f"'{marker}' is of another version of sabotnb: give another folder")
-    listed: Mapping[str, str] = found["files"]
+    listed: Mapping[str, str] = content["files"]
     return listed

@@ -33,9 +33,9 @@ def progress(job: JobRun) -> float | None:
     if job.state is JobState.FINISHED and not job.stopping:
         return 1.0
     sources: dict[str, list[TaskVertex]] = {vertex: [] for vertex, splits in job.request.splits.items() if splits}
-    for place, task in job.tasks.items():
-        if place.vertex in sources:
-            sources[place.vertex].append(task)
+    for id_, task in job.tasks.items():
+        if id_.vertex in sources:
+            sources[id_.vertex].append(task)
     parts = [_part(tasks, job.request.splits[vertex], stopped=job.stopping) for vertex, tasks in sources.items()]
     known = [(part.read, weight) for part, weight in zip(parts, _weights(parts), strict=True) if part.read is not None]
     if not parts or len(known) < len(parts):

@@ -112,10 +112,10 @@ def _task(task: TaskVertex, ahead: float) -> TaskMetrics:
 
 def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
     counters, reports, queues = task.counters, task.reports, task.queues
-    place = task.attempt.task
+    id_ = task.attempt.task
     return TaskMetrics(
-        vertex=place.vertex,
-        index=place.index,
+        vertex=id_.vertex,
+        index=id_.index,
         attempt=task.attempt.number,
         agent=task.slot.agent,
         slot=task.slot.index,
@@ -142,30 +142,30 @@ def _vertex(job: JobRun, vertex: JobVertex, tasks: Tasks, now: float, ahead: flo
     all_tasks = [metrics for _, metrics in tasks]
     measured = _measured(tasks)
     running = [metrics for _, metrics in measured]
-    busiest = max(running, key=lambda one: one.load.busy, default=None)
+    busiest = max(running, key=lambda task: task.load.busy, default=None)
     rows = _recent_rows(measured, outgoing=vertex.reads)
     total, skew_task = sum(rows.values()), max(rows, key=rows.__getitem__, default=0)
-    watermarks = [one.watermark for one in all_tasks if one.watermark is not None]
+    watermarks = [task.watermark for task in all_tasks if task.watermark is not None]
     return VertexMetrics(
         id=name,
         role=vertex.role,
         kinds=tuple(operator.kind for operator in vertex.operators),
         functions=tuple(operator.id for operator in vertex.operators if operator.calls_function),
-        operators=_operators(vertex, tasks, sum(one.into.rows for one in all_tasks)),
+        operators=_operators(vertex, tasks, sum(task.into.rows for task in all_tasks)),
         tasks=vertex.parallelism,
-        states=dict(Counter(one.state for one in all_tasks)),
-        into=_sum(one.into for one in all_tasks),
-        out=_sum(one.out for one in all_tasks),
-        load=_mean([one.load for one in running]),
+        states=dict(Counter(task.state for task in all_tasks)),
+        into=_sum(task.into for task in all_tasks),
+        out=_sum(task.out for task in all_tasks),
+        load=_mean([task.load for task in running]),
         busiest=busiest.load.busy if busiest else 0.0,
         busiest_task=busiest.index if busiest else 0,
         skew=rows[skew_task] * len(rows) / total if total else None,
         skew_task=skew_task,
-        late=sum(one.late for one in all_tasks),
-        queued=sum(one.queued for one in all_tasks),
-        fill=max((one.fill for one in all_tasks), default=0.0),
-        state_keys=sum(one.state_keys for one in all_tasks),
-        state_bytes=sum(one.state_bytes for one in all_tasks),
+        late=sum(task.late for task in all_tasks),
+        queued=sum(task.queued for task in all_tasks),
+        fill=max((task.fill for task in all_tasks), default=0.0),
+        state_keys=sum(task.state_keys for task in all_tasks),
+        state_bytes=sum(task.state_bytes for task in all_tasks),
         watermark=min(watermarks, default=None),
         latency=_latency(merged(task.reports.latency() for task, _ in tasks)),
         idle_since=_idle_since(job, name, tasks, now, ahead),
@@ -177,7 +177,12 @@ def _vertex(job: JobRun, vertex: JobVertex, tasks: Tasks, now: float, ahead: flo
 def _taken(vertex: VertexMetrics, sink: str) -> Throughput:
     """What the sink at the end of a vertex has taken; only its rows are counted."""
     return next(
-        (Throughput(one.rows, rows_rate=one.rows_rate) for one in vertex.operators if one.id == sink), Throughput()
+        (
+            Throughput(operator.rows, rows_rate=operator.rows_rate)
+            for operator in vertex.operators
+            if operator.id == sink
+        ),
+        Throughput(),
     )
 
 
@@ -192,36 +197,47 @@ def _operators(vertex: JobVertex, tasks: Tasks, rows_in: int) -> tuple[OperatorM
     """The metrics of each operator of the chain, whose first takes ``rows_in``."""
     running = {task.attempt for task, _ in _measured(tasks)}
     counters = [task.counters for task, _ in tasks]
-    found = []
+    operators = []
     for name in (operator.id for operator in vertex.operators):
         by_task = [(task.attempt, task.reports.operator(name)) for task, _ in tasks]
-        rows, late = sum(one.rows for _, one in by_task), sum(one.late_rows.get(name, 0) for one in counters)
-        found.append(
+        rows = sum(metrics.rows for _, metrics in by_task)
+        late = sum(counted.late_rows.get(name, 0) for counted in counters)
+        operators.append(
             OperatorMetrics(
                 name,
                 rows,
-                sum(one.rows_rate for _, one in by_task),
-                sum(one.busy for attempt, one in by_task if attempt in running) / max(1, len(running)),
-                watermark=_finite(_least(one.watermarks.get(name) for one in counters)),
-                awaited=_least(one.awaited.get(name) for one in counters),
+                sum(metrics.rows_rate for _, metrics in by_task),
+                sum(metrics.busy for attempt, metrics in by_task if attempt in running) / max(1, len(running)),
+                watermark=_finite(_least(counted.watermarks.get(name) for counted in counters)),
+                awaited=_least(counted.awaited.get(name) for counted in counters),
                 late=late,
                 late_share=min(1.0, late / rows_in) if rows_in else 0.0,
             )
         )
         rows_in = rows
-    return tuple(found)
+    return tuple(operators)
 
 
 def _attribute_late_rows(vertices: dict[str, VertexMetrics], topology: JobTopology) -> None:
     """Attribute late rows to the operator that the user wrote: its first phase meets them."""
-    whole = {one.id: one.part_of for vertex in topology.vertices.values() for one in vertex.operators if one.part_of}
-    found = {one.id: one for vertex in vertices.values() for one in vertex.operators if one.id in whole and one.late}
-    if not found:
+    whole = {
+        operator.id: operator.part_of
+        for vertex in topology.vertices.values()
+        for operator in vertex.operators
+        if operator.part_of
+    }
+    late = {
+        operator.id: operator
+        for vertex in vertices.values()
+        for operator in vertex.operators
+        if operator.id in whole and operator.late
+    }
+    if not late:
         return
-    parts = {whole[name]: part for name, part in found.items()}
+    parts = {whole[name]: part for name, part in late.items()}
     for name, vertex in vertices.items():
-        operators = tuple(_with_late_rows(one, found, parts) for one in vertex.operators)
-        vertices[name] = replace(vertex, operators=operators, late=sum(one.late for one in operators))
+        operators = tuple(_with_late_rows(operator, late, parts) for operator in vertex.operators)
+        vertices[name] = replace(vertex, operators=operators, late=sum(operator.late for operator in operators))
 
 
 def _with_late_rows(
@@ -282,7 +298,7 @@ def _shares(job: JobRun, edge: JobEdge, by_vertex: Mapping[str, Tasks]) -> tuple
 
 def _measured(tasks: Tasks) -> Tasks:
     """The tasks that run; all of them if none does. What the others did says nothing of how the job goes now."""
-    return [one for one in tasks if one[0].state is TaskState.RUNNING] or tasks
+    return [pair for pair in tasks if pair[0].state is TaskState.RUNNING] or tasks
 
 
 def _recent_rows(tasks: Tasks, *, outgoing: bool) -> dict[int, int]:

@@ -18,7 +18,7 @@ def silence(job: JobRun, now: float) -> Finding | None:
         return None
     running = Counter(task.slot.agent for task in job.tasks.values() if task.state is TaskState.RUNNING)
     begun = job.changed  # to RUNNING
-    agent = min(running, key=lambda one: job.last_report_at.get(one, begun), default="")
+    agent = min(running, key=lambda agent: job.last_report_at.get(agent, begun), default="")
     seconds = now - job.last_report_at.get(agent, begun)
     if not agent or seconds < SILENT_SECONDS:
         return None
