@@ -89,8 +89,8 @@ def test_a_row_that_raises_is_shown():
     with pytest.raises(UserFunctionError) as raised:
         expr.evaluate(root(col("x")), BATCH)
     error = raised.value
-    assert str(error).startswith("root (test_udf.py:")
-    assert "raised ValueError: no root of -4.0  test_udf.py:" in str(error)
+    assert str(error).startswith("root (test_user_functions.py:")
+    assert "raised ValueError: no root of -4.0  test_user_functions.py:" in str(error)
     assert isinstance(error.__cause__, ValueError)
     assert error.sample == "argument 0\n-4.0"
     assert error.user_traceback.endswith("ValueError: no root of -4.0")

@@ -30,7 +30,7 @@ def test_a_function_comes_back_with_what_it_uses():
     offset = 4
     function = capture(lambda x: scaled(x) + offset, "map")
     assert function.load()(2) == 10
-    assert (function.name, function.origin.where.split(":")[0]) == ("<lambda>", "test_capture.py")
+    assert (function.name, function.origin.where.split(":")[0]) == ("<lambda>", "test_capturing.py")
 
 
 def test_origin_has_the_whole_text():
@@ -259,7 +259,7 @@ def test_a_value_that_cannot_be_pickled_is_named():
     lock = threading.Lock()
     with pytest.raises(UnpicklableFunction) as raised:
         capture(lambda x: (lock, x), "map_rows")
-    assert "<lambda> (test_capture.py:" in str(raised.value)
+    assert "<lambda> (test_capturing.py:" in str(raised.value)
     assert (
         "the function of map_rows, cannot be sent to the workers: it uses 'lock' (_thread.lock), which cannot be "
         "pickled. Make it inside the function, from plain data" in str(raised.value)

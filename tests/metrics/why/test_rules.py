@@ -530,7 +530,7 @@ RECORDED = {
 @pytest.mark.parametrize("noise", [-0.04, 0.0, 0.04])
 def test_recorded_metrics_of_real_jobs(name, expected, noise):
     """``record.py`` has recorded them."""
-    metrics = recordings.read(Path(__file__).parent / "recordings" / f"{name}.json")
+    metrics = recordings.read(Path(__file__).parents[1] / "recordings" / f"{name}.json")
     finding = why(replace(metrics, vertices=tuple(with_noise(vertex, noise) for vertex in metrics.vertices)))
     assert (finding.kind, finding.operator) == expected
     assert len(finding.sentence) < 200

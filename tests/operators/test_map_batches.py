@@ -1,4 +1,4 @@
-"""map_batches and map_rows: what functions may give, and what is said of what they may not."""
+"""map_batches: what functions may give, and what is said of what they may not."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +10,7 @@ import pytest
 from sabotnb.blobs import capture
 from sabotnb.config import Config
 from sabotnb.errors import UserFunctionError
-from sabotnb.graph import MapBatches, MapRows, OnError
-from sabotnb.operators.map_rows import PIECE_ROWS
+from sabotnb.graph import MapBatches, OnError
 from sabotnb.testing import Harness
 
 INPUT = pa.schema([("x", pa.int64()), ("s", pa.dictionary(pa.int32(), pa.string()))])
@@ -22,10 +21,6 @@ HALVES = [{"y": 2.0, "s": "a"}, {"y": 0.0, "s": None}, {"y": None, "s": "b"}]
 
 def batches(fn: Callable[..., Any], **options: Any) -> Harness:
     return Harness(MapBatches(capture(fn, "map_batches"), OUTPUT, **options), INPUT)
-
-
-def rows(fn: Callable[..., Any], **options: Any) -> Harness:
-    return Harness(MapRows(capture(fn, "map_rows"), OUTPUT, **options), INPUT)
 
 
 def halved(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -87,7 +82,7 @@ def test_a_wrong_result_of_a_batch(fn, message: str):
     with batches(fn) as harness, pytest.raises(UserFunctionError) as raised:
         harness.push(ROWS)
     error = raised.value
-    assert str(error).startswith("<lambda> (test_maps.py:")
+    assert str(error).startswith("<lambda> (test_map_batches.py:")
     assert message in str(error)
     assert (error.function, error.operator) == ("<lambda>", "operator_0")
     assert error.sample == "x     s\n4     a\n0     null\nnull  b"
@@ -101,7 +96,7 @@ def test_what_it_raised_is_the_cause_and_the_traceback_is_the_users():
         harness.push(ROWS)
     assert isinstance(raised.value.__cause__, ValueError)
     lines = raised.value.user_traceback.splitlines()
-    assert lines[0].startswith("  test_maps.py:")
+    assert lines[0].startswith("  test_map_batches.py:")
     assert lines[1:] == ['    raise ValueError("dirty")', "ValueError: dirty"]
 
 
@@ -115,64 +110,3 @@ def test_a_batch_that_fails_goes_to_the_side_as_a_whole():
         harness.push(ROWS[:2]).push(ROWS[2:])
         assert harness.rows == HALVES[2:]
         assert harness.side("errors") == [{**row, "error": "ValueError: dirty"} for row in ROWS[:2]]
-
-
-@pytest.mark.parametrize(
-    ("fn", "expected"),
-    [
-        (lambda row: {"y": row["x"] and row["x"] / 2, "s": row["s"]}, HALVES),
-        (lambda row: {"s": row["s"]} if row["s"] else None, [{"y": None, "s": "a"}, {"y": None, "s": "b"}]),
-        (lambda row: [{"y": row["x"]}] * (row["x"] or 0), [{"y": 4.0, "s": None}] * 4),
-        (
-            lambda row: ({"y": number} for number in range(2) if row["s"] == "a"),
-            [{"y": 0.0, "s": None}, {"y": 1.0, "s": None}],
-        ),
-    ],
-)
-def test_map_rows(fn, expected: list[dict[str, object]]):
-    with rows(fn) as harness:
-        assert harness.push(ROWS).end().rows == expected
-
-
-def test_rows_come_in_small_pieces():
-    with rows(lambda row: [row and {"y": 1.0}] * 3) as harness:
-        sizes = [batch.num_rows for batch in harness.push([{"x": 1}] * (PIECE_ROWS + 1)).batches]
-    assert sizes == [PIECE_ROWS, PIECE_ROWS, PIECE_ROWS, 3]
-
-
-@pytest.mark.parametrize(
-    ("fn", "message", "sample"),
-    [
-        (lambda row: {"y": 1 / row["x"]}, "raised ZeroDivisionError: division by zero", "x  s\n0  null"),
-        (lambda row: {"y": row["s"]}, "gave 'y' = 'a' (str), declared is double; correct it, or declare", "x  s\n4  a"),
-        (lambda row: row["x"], "gave 4 (int); it must give a dict, None, or an iterable of dicts", "x  s\n4  a"),
-        (lambda row: [row["x"]], "gave 4 (int); it must give a dict", "x  s\n4  a"),
-        (lambda row: "text", "gave 'text' (str); it must give a dict", "x  s\n4  a"),
-        (lambda row: {"z": 1}, "gave a row with 'z', declared are y, s; correct it, or declare", "x  s\n4  a"),
-    ],
-)
-def test_a_wrong_result_of_a_row_shows_the_row(fn, message: str, sample: str):
-    with rows(fn) as harness, pytest.raises(UserFunctionError) as raised:
-        harness.push(ROWS)
-    assert message in str(raised.value)
-    assert raised.value.sample == sample
-
-
-def test_rows_that_fail_go_to_the_side_one_by_one():
-    def reciprocal(row: dict[str, Any]) -> dict[str, Any]:
-        return {"y": 1 / row["x"], "s": row["s"]}
-
-    with rows(reciprocal, on_error=OnError.SIDE) as harness:
-        harness.push(ROWS)
-        assert harness.rows == [{"y": 0.25, "s": "a"}]
-        assert harness.side("errors") == [
-            {"x": 0, "s": None, "error": "ZeroDivisionError: division by zero"},
-            {"x": None, "s": "b", "error": "TypeError: unsupported operand type(s) for /: 'int' and 'NoneType'"},
-        ]
-
-
-def test_a_result_that_does_not_fit_goes_to_the_side_too():
-    with rows(lambda row: {"y": row["s"]}, on_error=OnError.SIDE) as harness:
-        harness.push(ROWS)
-        assert harness.rows == [{"y": None, "s": None}]
-        assert ["gave 'y' = 'a' (str)" in row["error"] for row in harness.side("errors")] == [True, False]

@@ -181,4 +181,4 @@ def test_what_a_method_does_wrong_is_said(method, said):
     with Harness(bad(method), SCHEMA, key="k") as harness, pytest.raises(UserFunctionError) as raised:
         harness.push(batch(("a", 1, 0), ("b", 2, 0)))
     assert said in str(raised.value)
-    assert "test_batches.py:" in str(raised.value)
+    assert "test_batch_calls.py:" in str(raised.value)

@@ -396,7 +396,7 @@ def test_what_a_method_does_wrong_is_said_with_its_row(method, said):
     with Harness(raising(method), key="k") as harness, pytest.raises(UserFunctionError) as raised:
         harness.push(rows(("a", 1, 0), ("b", 2, 0)))
     assert said in str(raised.value)
-    assert "test_rows.py:" in str(raised.value)
+    assert "test_row_calls.py:" in str(raised.value)
     assert raised.value.operator == "operator_0"
     assert ("b" if "text" in said else "a") in raised.value.sample
 
