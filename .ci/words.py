@@ -33,6 +33,10 @@ CHECKED = (
     "pyproject.toml",
 )
 """Folders and files whose words are looked at."""
+VAGUE = {"one", "found", "place", "thing", "piece", "lot", "said", "told", "former"}
+"""Words that say nothing of the value that they name."""
+NAMED = ("api", "cluster", "execution", "exchange", "task", "connectors")
+"""Packages whose values have names of the field; add a package when its names are done."""
 PROSE = (".py", ".pyx", ".pyi", ".pxd", ".ts", ".tsx", ".md", ".ipynb", ".toml", ".sh")
 
 
@@ -179,7 +183,21 @@ def logic_in_faces(checkout: Checkout) -> Iterator[str]:
                     yield f"{where}: move {node.name} out of the face of {module.name} into a module"
 
 
-RULES = (banned_words, logic_in_faces, repeated_names, past_faces, missing_from_glossary)
+def vague_names(checkout: Checkout) -> Iterator[str]:
+    """Variables and parameters with names that say nothing, in the packages whose names are done."""
+    for module in checkout.modules:
+        folder = str(module.path.parent.relative_to(checkout.root))
+        if module.package not in NAMED or checkout.allows("vague-name", folder):
+            continue
+        for node in ast.walk(module.tree):
+            is_target = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            called = node.id if is_target else node.arg if isinstance(node, ast.arg) else ""
+            if called in VAGUE:
+                where = checkout.where(module.path, node.lineno)
+                yield f"{where}: {called!r} does not say what it holds; use the noun of the value"
+
+
+RULES = (banned_words, vague_names, logic_in_faces, repeated_names, past_faces, missing_from_glossary)
 
 
 def violations(root: Path) -> list[str]:

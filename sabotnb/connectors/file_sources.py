@@ -57,14 +57,14 @@ def describe_files(
         for file in files:
             refuse_compressed(file)
     base, declared = base_of(paths), types_of(schema)
-    found = file_format.columns(FileListing(files, base, schema, is_all=len(files) == 1 and not follow))
-    folders = folders_of(files, base, found.schema.names, declared, found.partitions)
-    everything = pa.schema([*found.schema, *folders.added])
+    columns = file_format.columns(FileListing(files, base, schema, is_all=len(files) == 1 and not follow))
+    folders = folders_of(files, base, columns.schema.names, declared, columns.partitions)
+    everything = pa.schema([*columns.schema, *folders.added])
     settled = settle(everything, schema, files[0])
     # Text is parsed with the types of all of its columns, those that ``schema`` leaves out too.
     parsed = settled if file_format.has_types else pa.schema((types_of(everything) | types_of(settled)).items())
     options = source_options(files, parsed, pace_options(rate, speed), paths if follow else None)
-    options |= {**file_format.options, **found.options, **folders.options}
+    options |= {**file_format.options, **columns.options, **folders.options}
     spec = Spec(connector, settled, options, bounded=not follow, replayable=not follow)
     return with_orders(spec, file_format.connector) if file_format.has_types else spec
 

@@ -29,6 +29,25 @@ PLANTED = {
         {"sabotnb/graph/errors.py": 'TEXT = f"{value!r} is no name of an operator"\n'},
         "sabotnb/graph/errors.py:1: 'is no name' is not plain English",
     ),
+    "a banned word in a comment": (
+        {"sabotnb/graph/edges.py": "# whoever reads this\n"},
+        "sabotnb/graph/edges.py:1: 'whoever' is not plain English",
+    ),
+    "a banned preposition in a notebook": (
+        {"notebooks/01.ipynb": '"inside of"\n'},
+        "notebooks/01.ipynb:1: 'inside of'",
+    ),
+    "a translated plural": ({"docs/page.md": "These are no paths.\n"}, "docs/page.md:1: 'are no paths'"),
+    "a verb of another language": ({"Makefile": "# mends the index\n"}, "Makefile:1: 'mends'"),
+    "a participle of another language": ({"README.md": "It is given up.\n"}, "README.md:1: 'given up'"),
+    "a vague name of an element": (
+        {"sabotnb/cluster/roster.py": "IDS = [one.id for one in ()]\n"},
+        "sabotnb/cluster/roster.py:1: 'one' does not say what it holds",
+    ),
+    "a vague name of a parameter": (
+        {"sabotnb/task/steps.py": "def run(found): ...\n"},
+        "sabotnb/task/steps.py:1: 'found' does not say what it holds",
+    ),
     "logic in a face": (
         {"sabotnb/operators/__init__.py": "def run(): ...\n"},
         "sabotnb/operators/__init__.py:1: move run out of the face of sabotnb.operators",
