@@ -151,7 +151,7 @@ def test_a_paced_source_that_goes_on_at_a_position_refuses_a_file_that_was_short
     spec = connectors.csv(tmp_path / "*.csv")
     source = connectors.source(replace(spec, options={**spec.options, "rate": 1e9}), itertools.count().__next__)
     (split,) = source.splits()
-    batch, position, _ = source.open(split).poll(150)
+    batch, position, *_ = source.open(split).poll(150)
     rest = values(source.open(replace(split, position=position)))
     assert [*batch["a"].to_pylist(), *rest] == ROWS["a"].to_pylist()[:300]
     os.truncate(tmp_path / "2.csv", 10)

@@ -43,7 +43,7 @@ def test_a_hold_waits_for_the_test():
 def test_a_crash_happens_once_and_a_restarted_reader_continues_at_its_position():
     source = ScriptedSource(X, [[{"x": 1}], Crash("power cut"), [{"x": 2}]])
     reader = source.open(source.splits()[0])
-    _, position, _ = reader.poll(100)
+    _, position, *_ = reader.poll(100)
     with pytest.raises(InjectedFault, match="power cut"):
         reader.poll(100)
     reader.close()

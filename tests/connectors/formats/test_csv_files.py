@@ -124,7 +124,7 @@ def test_reading_goes_on_at_a_position(tmp_path):
     path = write(tmp_path, "n\n" + "".join(f"{i}\n" for i in range(100)))
     source = connectors.source(connectors.csv(path))
     (split,) = source.splits()
-    _, position, _ = source.open(split).poll(30)
+    _, position, *_ = source.open(split).poll(30)
     rest, *_ = source.open(replace(split, position=position)).poll(1000)
     assert rest["n"].to_pylist() == list(range(30, 100))
 

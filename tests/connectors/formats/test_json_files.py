@@ -71,7 +71,7 @@ def test_projection_predicate_and_position(tmp_path, read):
     assert read(narrow)["w"].to_pylist() == ["w2", "w0"]
     source = connectors.source(spec)
     (split,) = source.splits()
-    _, position, _ = source.open(split).poll(30)
+    _, position, *_ = source.open(split).poll(30)
     assert source.open(replace(split, position=position)).poll(1)[0]["n"].to_pylist() == [30]
 
 

@@ -119,7 +119,7 @@ def test_reading_goes_on_at_a_position(file):
     spec = replace(connectors.parquet(file), predicate=col("n") % 2 == 0)
     source = connectors.source(spec)
     split = source.splits()[1]
-    first, position, _ = source.open(split).poll(1000)
+    first, position, *_ = source.open(split).poll(1000)
     rest, *_ = source.open(replace(split, position=position)).poll(1000)
     assert first["n"].to_pylist() + rest["n"].to_pylist() == list(range(50_000, 52_000, 2))
 

@@ -106,7 +106,7 @@ def test_a_position_keeps_to_the_schedule(folder, clock):
     source = connectors.source(spec, clock)
     (split,) = source.splits()
     clock.now += 0
-    _, position, _ = source.open(split).poll(10)
+    _, position, *_ = source.open(split).poll(10)
     clock.now += 2
     assert hours(source.open(replace(split, position=position)).poll(10)) == [1, 2]
 

@@ -17,7 +17,7 @@ def test_row_i_appears_i_over_rate_seconds_after_the_first(clock):
     assert batch["value"].to_pylist() == [0]
     assert reader.poll(100) is None
     clock.now += 1
-    batch, position, _ = reader.poll(4)
+    batch, position, *_ = reader.poll(4)
     assert batch["value"].to_pylist() == [1, 2, 3, 4]
     assert batch["time"].cast("int64").to_pylist() == [1_000_000_000 + 100_000 * i for i in (1, 2, 3, 4)]
     clock.now += 100
