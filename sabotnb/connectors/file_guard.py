@@ -35,11 +35,11 @@ class FileGuard:
     def splits(self) -> list[Split]:
         return [split for file in self._files() for split in self.splits_of(file)]
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
         file, stamp = split.position["file"], split.position["stamp"]
         self._check(file, stamp)
         try:
-            yield from self._connector.batches(split, batch_rows)
+            yield from self._connector.batches(split, batch_rows, done)
         except Exception:
             self._check(file, stamp)  # a modified file explains the error better than the format's message
             raise

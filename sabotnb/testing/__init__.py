@@ -3,8 +3,8 @@
 >>> from sabotnb.testing import assert_rows
 >>> assert_rows(sb.Stream.from_rows([{"x": 1}, {"x": 2}]).filter(col("x") > 1), [{"x": 2}])
 
-``KeyedStateSuite`` and ``TransportSuite`` are loaded when they are first used: they need pytest and hypothesis
-(``pip install 'sabotnb[test]'``), which nothing else here does.
+``KeyedStateSuite``, ``SourceSuite`` and ``TransportSuite`` are loaded when they are first used: they need pytest and
+hypothesis (``pip install 'sabotnb[test]'``), which nothing else here does.
 """
 
 import sys
@@ -19,6 +19,7 @@ from sabotnb.testing.scripted import Crash, Hold, Pause, ScriptedSource, script
 
 if TYPE_CHECKING:
     from sabotnb.testing.keyed_state_suite import KeyedStateSuite
+    from sabotnb.testing.source_suite import SourceSuite
     from sabotnb.testing.transport_suite import TransportSuite
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ManualClock",
     "Pause",
     "ScriptedSource",
+    "SourceSuite",
     "TransportSuite",
     "assert_rows",
     "script",
@@ -40,6 +42,7 @@ __all__ = [
 
 _SUITES = {
     "KeyedStateSuite": "sabotnb.testing.keyed_state_suite",
+    "SourceSuite": "sabotnb.testing.source_suite",
     "TransportSuite": "sabotnb.testing.transport_suite",
 }
 

@@ -75,7 +75,7 @@ class Scripts:
         bounds = self.bounds or [MIN_WATERMARK] * len(self.scripts)
         return [Split(str(number), {}, bound) for number, bound in enumerate(bounds)]
 
-    def batches(self, split, batch_rows):
+    def batches(self, split, batch_rows, done=0):
         self.opened.append(int(split.id))
         script = self.scripts[int(split.id)]
         while script or not self.ended:

@@ -15,7 +15,7 @@ def test_other_tools_load_neither_pytest_nor_hypothesis():
     assert done.stdout == "set()\n"
 
 
-@pytest.mark.parametrize("name", ["KeyedStateSuite", "TransportSuite"])
+@pytest.mark.parametrize("name", ["KeyedStateSuite", "SourceSuite", "TransportSuite"])
 def test_suites_have_tests_to_inherit(name):
     suite = getattr(testing, name)
     assert [method for method in vars(suite) if method.startswith("test_")]

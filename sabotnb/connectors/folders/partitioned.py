@@ -58,11 +58,11 @@ class Partitioned:
     def splits_of(self, file: str) -> Iterable[Split]:
         return self._bounded(self._connector.splits_of(file))
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
         file = split.position["file"]
         values = values_of(file, self._base)
         row = row_of(file, values, self._added)
-        for batch in self._connector.batches(split, batch_rows):
+        for batch in self._connector.batches(split, batch_rows, done):
             yield self._with_folders(batch, file, values, row) if isinstance(batch, pa.RecordBatch) else batch
 
     def _bounded(self, splits: Iterable[Split]) -> Iterator[Split]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from sabotnb.connectors.sources.following import FileConnector
-from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate, in_turn
 from sabotnb.protocol import Split
 
 
@@ -26,9 +26,9 @@ class WholeFiles:
     def splits_of(self, file: str) -> Iterable[Split]:
         return _joined(self._connector.splits_of(file))
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        for part in split.position["parts"]:
-            yield from self._connector.batches(replace(split, position={**split.position, **part}), batch_rows)
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
+        parts = [replace(split, position=part) for part in split.position["parts"]]
+        return in_turn(self._connector, parts, split.position.get("at", {}), batch_rows, done)
 
 
 def _joined(splits: Iterable[Split]) -> Iterator[Split]:

@@ -151,7 +151,7 @@ class CsvFiles:
         with reading(file):
             return section_splits(file, self._cut(file, start, separator=self._dialect.separator))
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
         file, bounds = split.position["file"], (split.position["start"], split.position["stop"])
         names, _ = header(file, self._dialect)
         check_columns(file, self._columns, names)

@@ -14,7 +14,7 @@ from sabotnb.connectors.file_options import size_of
 from sabotnb.connectors.file_schemas import check_columns
 from sabotnb.connectors.folders.paths import reading
 from sabotnb.connectors.formats.file_format import FileColumns, FileListing, common_columns
-from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import RawBatches, ResumePoint, SourceEstimate
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.graph import Source as Spec
 from sabotnb.native import check_batch, check_names
@@ -92,20 +92,27 @@ class IpcFiles:
             position = {"file": file, "first": first, "stop": stop}
             yield Split(f"{file}:{first}", position, nbytes=size * (stop - first) // batches)
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
         file = split.position["file"]
         names = _schema(file).names
         check_columns(file, self._columns, names)
         with reading(file, _BROKEN), pa.OSFile(file) as opened:
             reader = _reader(file, opened, [names.index(name) for name in self._columns])
             dictionaries: dict[str, pa.Array] = {}
-            for batch in _run(reader, split):
-                check_batch(batch, known=dictionaries)
-                for at in range(0, batch.num_rows, batch_rows):
-                    yield batch.slice(at, batch_rows)
+            for item in _run(reader, split):
+                if isinstance(item, ResumePoint):
+                    yield item
+                    continue
+                check_batch(item, known=dictionaries)
+                for at in range(0, item.num_rows, batch_rows):
+                    yield item.slice(at, batch_rows)
 
 
-def _run(reader: pa.ipc.RecordBatchFileReader, split: Split) -> Iterator[pa.RecordBatch]:
-    if "first" in split.position:
-        return (reader.get_batch(i) for i in range(split.position["first"], split.position["stop"]))
-    return iter(reader)
+def _run(reader: pa.ipc.RecordBatchFileReader, split: Split) -> Iterator[pa.RecordBatch | ResumePoint]:
+    """The record batches of a split; each one of a file has a resume point, as a file has an index of them."""
+    if "first" not in split.position:
+        yield from reader
+        return
+    for number in range(split.position.get("at", {}).get("batch", split.position["first"]), split.position["stop"]):
+        yield ResumePoint({"batch": number})
+        yield reader.get_batch(number)

@@ -178,7 +178,7 @@ class JsonFiles:
         with reading(file):
             return section_splits(file, cut_lines(file, section_bytes=self._section_bytes))
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
         file, start = split.position["file"], split.position["start"]
         with reading(file):
             with Path(file).open("rb") as opened:

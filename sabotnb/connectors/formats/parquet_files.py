@@ -25,7 +25,7 @@ from sabotnb.connectors.formats.parquet_reader import open_parquet
 from sabotnb.connectors.formats.pruning import may_match
 from sabotnb.connectors.formats.time_range import TimeRange, time_range
 from sabotnb.connectors.sources.event_times import far_future
-from sabotnb.connectors.sources.raw_batches import RawBatches, SkippedRows, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import AlreadyRead, RawBatches, SkippedRows, SourceEstimate
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
@@ -163,7 +163,7 @@ class ParquetFiles:
                 groups.append(group.skip() if group.is_known(future) and event_time.predicate is None else group)
         return groups
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
         file = split.position["file"]
         opened = open_parquet(file, read_dictionary=self._dictionaries(), buffer_size=_BUFFER_BYTES)
         with opened, reading(file):
@@ -173,6 +173,12 @@ class ParquetFiles:
             for groups in self._read_together([*split.position["groups"], *skipped], set(skipped), opened.schema_arrow):
                 if groups[0] in skipped:
                     yield SkippedRows(max(skipped[group] for group in groups))
+                    continue
+                read = _read_before(opened.metadata, groups, done)
+                if read.rows:
+                    yield read
+                    done -= read.rows
+                if not groups:
                     continue
                 yield from opened.iter_batches(
                     batch_size=batch_rows, row_groups=groups, columns=list(self._shape.columns), use_threads=False
@@ -209,6 +215,14 @@ class ParquetFiles:
         """Text columns to read as dictionaries; not ordered ones, which are dictionaries and would lose their order."""
         types = [(field.name, field.type) for field in self._spec.schema if pa.types.is_dictionary(field.type)]
         return [name for name, kind in types if is_text(kind.value_type) and not is_ordered(kind)]
+
+
+def _read_before(metadata: pq.FileMetaData, groups: list[int], done: int) -> AlreadyRead:
+    """Remove the groups from the beginning of ``groups`` that lie within the first ``done`` rows."""
+    rows = 0
+    while groups and rows + metadata.row_group(groups[0]).num_rows <= done:
+        rows += metadata.row_group(groups.pop(0)).num_rows
+    return AlreadyRead(rows)
 
 
 def _read_as_they_are(stored: pa.Schema, wanted: pa.Schema) -> pa.Schema:

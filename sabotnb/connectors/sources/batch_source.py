@@ -8,14 +8,17 @@ and pacing (``BatchReader``).
 
 *Positions.* ``rows`` counts the raw rows taken from the split, before the predicate. It thus depends neither on what
 passes, nor on the sizes of batches, which may differ after a restart. A position is the split's own position with
-``rows`` and the schedule of the pace added, so a split that has it opens there. Opening reads from the beginning of the
-split and skips ``rows`` rows: connectors need not seek, at the cost of reading rows twice. Positions come with rows
-only. Rows that were read behind the last one and did not pass are read again after a restart, and do not pass again.
+``rows`` and the schedule of the pace added, so a split that has it opens there. A connector that can begin at any row,
+or pass over row groups without decoding them, does so (``AlreadyRead``); other rows are read again and dropped. One
+that cannot count rows without reading them has points at which it can begin (``ResumePoint``): a position has the last
+one, ``at``, and the number of rows ``before`` it. Positions come with rows only. Rows that were read behind the last
+one and did not pass are read again after a restart, and do not pass again.
 
 *Polling.* A task's thread calls ``poll`` between messages, so it does not wait for rows to come. It returns None, and
 ``due`` says when to ask again, in three cases: the connector has nothing yet, the pace says that the next row is not
-due, or many batches in a row had no row that passes. In the last case ``due`` is 0: the task only looks at its mailbox.
-``_held`` keeps the rest of a raw batch that exceeds ``max_rows`` or is not due; it is not in the position yet.
+due, or many batches in a row had no row that passes, or only rows that were read before. In the last case ``due`` is 0:
+the task only looks at its mailbox. ``_held`` keeps the rest of a raw batch that exceeds ``max_rows`` or is not due; it
+is not in the position yet.
 
 *Event time.* The clock of a split runs over its raw rows, before the predicate: which rows are delayed must not depend
 on what the optimizer moved into the source. Delayed rows leave in a batch of their own with the column ``CLOCK``. The
@@ -39,12 +42,15 @@ import pyarrow as pa
 from sabotnb.connectors.sources.event_times import SourceTimes, SplitTimes
 from sabotnb.connectors.sources.pacing import ReadPace, pace_of
 from sabotnb.connectors.sources.raw_batches import (
+    AlreadyRead,
     Connector,
     NextFile,
     RawBatches,
+    ResumePoint,
     SkippedRows,
     SourceEstimate,
     in_sequence,
+    rows_of,
 )
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.eventtime import DelayedRows, Times
@@ -63,7 +69,7 @@ class BatchReader(Reader):
 
     def __init__(
         self,
-        raw: Callable[[int], RawBatches],
+        raw: Callable[[int, int], RawBatches],
         split: Split,
         shape: Shape,
         pace: ReadPace | None,
@@ -76,7 +82,8 @@ class BatchReader(Reader):
         self._pace = pace
         self._times = times
         self._rows = int(split.position.get("rows", 0))
-        self._skip = self._rows
+        self._point = {name: split.position[name] for name in ("at", "before") if name in split.position}
+        self._skip = self._rows - int(self._point.get("before", 0))
         self._held: pa.RecordBatch | None = None
         self._due: float | None = None
 
@@ -114,7 +121,7 @@ class BatchReader(Reader):
     def _position(self) -> Position:
         paced = {} if self._pace is None else self._pace.position()
         timed = {} if self._times is None else self._times.position()
-        return {**self._split.position, **paced, **timed, "rows": self._rows}
+        return {**self._split.position, **paced, **timed, **self._point, "rows": self._rows}
 
     def _told_apart(self, raw: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch | None]:
         """The rows that leave, and the delayed ones among them, if there are any, with their clocks."""
@@ -146,27 +153,36 @@ class BatchReader(Reader):
     def _pull(self, max_rows: int) -> pa.RecordBatch | Finished | None:
         """The next raw batch, without the rows before the position at which reading starts."""
         if self._raw is None:
-            self._raw = self._make(max_rows)  # in the first poll, which knows the size of batches
+            self._raw = self._make(max_rows, self._skip)  # in the first poll, which knows the size of batches
+        dropped = 0
         for item in self._raw:
-            if isinstance(item, NextFile | SkippedRows):
+            if isinstance(item, ResumePoint):
+                self._point = {"at": item.at, "before": self._rows - self._skip}
+            elif isinstance(item, NextFile | SkippedRows):
                 self._mark(item)
-            elif not isinstance(item, pa.RecordBatch):
+            elif not isinstance(item, pa.RecordBatch | AlreadyRead):
                 self._due = item
                 return None
-            elif item.num_rows > self._skip:
-                return self._behind_position(item)
+            elif (read := rows_of(item)) <= self._skip:
+                self._pass(read)
+                dropped += 1
+                if dropped == _UNMATCHED_BATCHES:
+                    self._due = 0.0
+                    return None
             else:
-                self._skip -= item.num_rows
-                if not self._skip and self._times is not None:
-                    self._times.restore()
+                return self._behind_position(item)
         return Finished()
+
+    def _pass(self, rows: int) -> None:
+        """Drop rows that were read before; behind the last of them the clock of the position goes on."""
+        self._skip -= rows
+        if rows and not self._skip and self._times is not None:
+            self._times.restore()
 
     def _behind_position(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of ``batch`` behind those to skip; the clock of the position is that of these rows."""
         fresh = batch.slice(self._skip)
-        self._skip = 0
-        if self._times is not None:
-            self._times.restore()
+        self._pass(self._skip)
         return fresh
 
     def _mark(self, mark: NextFile | SkippedRows) -> None:
@@ -213,6 +229,6 @@ class BatchSource:
             None if self._times is None else self._times.of(split),
         )
 
-    def _sequence(self, split: Split, batch_rows: int) -> RawBatches:
+    def _sequence(self, split: Split, batch_rows: int, done: int) -> RawBatches:
         parts = [Split(name, position, low) for name, position, low in split.position["parts"]]
-        return in_sequence(self._connector, parts, batch_rows)
+        return in_sequence(self._connector, parts, split.position.get("at", {}), batch_rows, done)

@@ -118,13 +118,16 @@ class SplitTimes:
         self._rest = MAX_WATERMARK
         self._ahead = 0
         self.computed = source.computed
+        self._floor = MIN_WATERMARK
         self._state: Mapping[str, Any] | None = split.position.get("clock")
-        self.watermark = self._state["watermark"] if self._state else below(split.lower_bound, self._max_delay)
+        self.watermark = below(split.lower_bound, self._max_delay)
+        if self._state is not None:
+            self.watermark, self._floor = self._state["watermark"], self._state["least"]
 
     def next_file(self, file: NextFile) -> None:
         """Begin another file; one that was found later begins at the watermark."""
         self._name, self._rest = _named(file.file), file.rest
-        self._clock = SplitClock(self._max_delay)
+        self._begin(SplitClock(self._max_delay))
         if file.found and self.watermark > MIN_WATERMARK:
             self._clock.raise_floor(self.watermark)
         self._rise(below(file.lower_bound, self._max_delay))
@@ -132,10 +135,12 @@ class SplitTimes:
     def restore(self) -> None:
         """Continue the clock of the position at which the split was opened: the rows before it have been skipped."""
         if self._state is not None:
-            self._clock, self._state = SplitClock(self._max_delay, self._state), None
+            self._begin(SplitClock(self._max_delay, self._state))
+            self._state = None
 
     def raise_floor(self, us: int) -> None:
-        """Let the clock be ``us`` at least, from the next row on."""
+        """Let the clock be ``us`` at least, from the next row on, also in the files that follow."""
+        self._floor = max(self._floor, us)
         self._clock.raise_floor(us)
 
     def skip(self, maximum: int) -> None:
@@ -166,7 +171,12 @@ class SplitTimes:
 
     def position(self) -> Mapping[str, Any]:
         """The JSON-able state with which another reader continues."""
-        return {"clock": {**self._clock.state(), "watermark": self.watermark}}
+        return {"clock": {**self._clock.state(), "watermark": self.watermark, "least": self._floor}}
+
+    def _begin(self, clock: SplitClock) -> None:
+        self._clock = clock
+        if self._floor > MIN_WATERMARK:
+            clock.raise_floor(self._floor)
 
     def _advanced(self) -> None:
         if self._clock.us is not None:

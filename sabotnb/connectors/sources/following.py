@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sabotnb.connectors.folders.file_search import files_below, files_of_glob
-from sabotnb.connectors.sources.raw_batches import Connector, RawBatches, SourceEstimate, in_sequence
+from sabotnb.connectors.sources.raw_batches import Connector, RawBatches, ResumePoint, SourceEstimate, in_sequence
 from sabotnb.errors import SourceError
 from sabotnb.graph import Source as Spec
 from sabotnb.protocol import Split
@@ -45,9 +45,14 @@ class Following:
     def splits(self) -> list[Split]:
         return [Split("follow")]
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        yield from self._read(self._first, batch_rows)
-        done = set(self._first)
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
+        """The rows of each file once; a position has the files read before, and the splits of the files of its search.
+
+        The splits are not made again at a position: rows may have been appended to their files.
+        """
+        at = split.position.get("at") or self._search((), self._first, found=False)
+        yield from self._read(at, batch_rows, done)
+        read = {*at["read"], *at["files"]}
         seen: dict[str, _Stamp] = {}
         looked = self._clock()
         while True:
@@ -56,14 +61,23 @@ class Following:
                 yield left
                 continue
             looked = self._clock()
-            before, seen = seen, {file: _stamp(file) for file in self._files() if file not in done}
+            before, seen = seen, {file: _stamp(file) for file in self._files() if file not in read}
             ready = sorted(file for file, stamp in seen.items() if stamp[0] and before.get(file) == stamp)
-            done.update(ready)
-            yield from self._read(ready, batch_rows, found=True)
+            if ready:
+                yield from self._read(self._search(sorted(read), ready, found=True), batch_rows, 0)
+                read.update(ready)
 
-    def _read(self, files: Iterable[str], batch_rows: int, *, found: bool = False) -> RawBatches:
-        parts = (part for file in files for part in self._connector.splits_of(file))
-        return in_sequence(self._connector, parts, batch_rows, found=found)
+    def _search(self, read: Sequence[str], files: Sequence[str], *, found: bool) -> dict[str, Any]:
+        """The resume point of ``files`` that a search has returned, when those in ``read`` have been read."""
+        splits = [split for file in files for split in self._connector.splits_of(file)]
+        parts = [[split.id, split.position, split.lower_bound] for split in splits]
+        return {"read": list(read), "files": list(files), "parts": parts, "found": found}
+
+    def _read(self, at: Mapping[str, Any], batch_rows: int, done: int) -> RawBatches:
+        parts = [Split(name, position, low) for name, position, low in at["parts"]]
+        within = at.get("at", {})
+        for item in in_sequence(self._connector, parts, within, batch_rows, done, found=at["found"]):
+            yield ResumePoint({**at, "at": item.at}) if isinstance(item, ResumePoint) else item
 
     def _files(self) -> Iterator[str]:
         for path in self._paths:

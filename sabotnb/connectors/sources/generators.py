@@ -58,7 +58,7 @@ class Generator:
     def splits(self) -> list[Split]:
         return [Split("generator")]
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
         pump = _Pump(self._function)
         try:
             number = 0

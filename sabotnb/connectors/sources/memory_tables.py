@@ -12,7 +12,7 @@ import pyarrow as pa
 from sabotnb.blobs import table_of
 from sabotnb.connectors.file_schemas import Wanted, settle, settled, types_of
 from sabotnb.connectors.numpy_copies import unshared
-from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import AlreadyRead, RawBatches, SourceEstimate
 from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.errors import SourceError, TypeMismatch
@@ -143,10 +143,11 @@ class TableSlices:
             for start, stop, low, _ in slices
         ]
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        start, stop = split.position["start"], split.position["stop"]
-        piece = self._table.select(self._columns).slice(start, stop - start)
-        return iter(piece.to_batches(max_chunksize=batch_rows))
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
+        start, stop = split.position["start"] + done, split.position["stop"]
+        if done:
+            yield AlreadyRead(done)
+        yield from self._table.select(self._columns).slice(start, stop - start).to_batches(max_chunksize=batch_rows)
 
     def _times(self, start: int, stop: int) -> tuple[int, int]:
         """The smallest and the largest event time of these rows; all of time without an event time."""

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.connectors.sources.pacing import ticked, until_tick
-from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import AlreadyRead, RawBatches, SourceEstimate
 from sabotnb.errors import SourceError
 from sabotnb.expr import is_above, whole
 from sabotnb.graph import Source as Spec
@@ -43,8 +43,10 @@ class Rate:
     def splits(self) -> list[Split]:
         return [Split("rate", {"start": self._clock()}, rows=self._n)]
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        start, made = split.position["start"], 0
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
+        start, made = split.position["start"], done
+        if done:
+            yield AlreadyRead(done)
         while self._n is None or made < self._n:
             due = int(ticked(self._clock() - start) * self._per_second) + 1
             stop = min(due if self._n is None else min(due, self._n), made + batch_rows)

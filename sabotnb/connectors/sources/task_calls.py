@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from sabotnb.blobs import capture, table_of, user_traceback
-from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
+from sabotnb.connectors.sources.raw_batches import AlreadyRead, RawBatches, SourceEstimate
 from sabotnb.errors import GraphError, UserFunctionError
 from sabotnb.graph import Source
 from sabotnb.protocol import Split
@@ -61,8 +61,11 @@ class TaskCalls:
         names = self._table["task_id"].to_pylist()
         return [Split(name, {"number": number}, rows=1) for number, name in enumerate(names)]
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        """Run the task and yield its result as one row. Blocks until the task ends."""
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
+        """Run the task and yield its result as one row, unless it was read before. Blocks until the task ends."""
+        if done:
+            yield AlreadyRead(done)
+            return
         number = split.position["number"]
         import cloudpickle
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from sabotnb.connectors.sources.memory_tables import TableSlices
-from sabotnb.connectors.sources.raw_batches import RawBatches
+from sabotnb.connectors.sources.raw_batches import AlreadyRead, RawBatches
 from sabotnb.graph import Source as Spec
 from sabotnb.protocol import Split
 
@@ -29,8 +29,10 @@ class TimedSample(TableSlices):
         self._part = (until - time.monotonic()) / _PARTS
         self.ran_out = False
 
-    def batches(self, split: Split, batch_rows: int) -> RawBatches:
-        start, stop, size = split.position["start"], split.position["stop"], 1
+    def batches(self, split: Split, batch_rows: int, done: int = 0) -> RawBatches:
+        start, stop, size = split.position["start"] + done, split.position["stop"], 1
+        if done:
+            yield AlreadyRead(done)
         while start < stop:
             begun = time.monotonic()
             if begun >= self._until:

@@ -385,3 +385,32 @@ def test_views_of_text_beside_delayed_rows(tmp_path):
         (split,) = source.splits()
         found = polls(source.open(split))
         assert [text for polled in found if polled.delayed for text in polled.delayed["text"].to_pylist()] == delayed
+
+
+def test_a_floor_that_is_raised_before_the_first_row_holds_behind_a_position(tmp_path):
+    spec = replace(connectors.table(table(SECONDS)), event_time=TIMED)
+    source = connectors.source(spec)
+    (split,) = source.splits()
+    position = source.open(split).poll(2).position
+    reader = source.open(replace(split, position=position))
+    reader.raise_floor(26 * SECOND)
+    polled = reader.poll(10)
+    assert polled.rows["n"].to_pylist() == [3, 5]
+    assert (polled.delayed["n"].to_pylist(), polled.delayed[CLOCK].to_pylist()) == ([2, 4], [26 * SECOND] * 2)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_floor_holds_for_all_files_of_a_split(tmp_path, again):
+    for number in range(2):
+        csv.write_csv(table(SECONDS), tmp_path / f"{number}.csv")
+    source = connectors.source(replace(connectors.csv(tmp_path, follow=True), event_time=TIMED))
+    (split,) = source.splits()
+    reader = source.open(split)
+    reader.raise_floor(26 * SECOND)
+    first = reader.poll(10)
+    if again:
+        reader = source.open(replace(split, position=json.loads(json.dumps(first.position))))
+    second = reader.poll(10)
+    for polled in (first, second):
+        assert polled.rows["n"].to_pylist() == [3, 5]
+        assert polled.delayed["n"].to_pylist() == [0, 1, 2, 4]
