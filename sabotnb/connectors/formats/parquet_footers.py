@@ -23,6 +23,8 @@ from sabotnb.native import ENCRYPTED_FILE, check_names, footer_fault
 
 TRUNCATED = "it is truncated or no Parquet file; write it again or leave it out"
 
+_BAD_NAMES = "write it again with names in UTF-8, or leave it out"
+
 KEPT_BYTES = 32 << 20
 """The limit of all footers that are kept, as they are written in files; in memory they take several times that."""
 
@@ -82,8 +84,13 @@ footers = FooterCache()
 def _read(file: str) -> ParquetFooter:
     with reading(file, TRUNCATED), Path(file).open("rb") as opened:
         _check_footer(file, opened)
-        parsed = pq.ParquetFile(opened, coerce_int96_timestamp_unit="us")
-        check_names(parsed.schema_arrow)
+        try:
+            parsed = pq.ParquetFile(opened, coerce_int96_timestamp_unit="us")
+        except UnicodeDecodeError as error:  # pyarrow reads the paths of all columns
+            problem = f"the name of a column is not UTF-8: {error.object!r}"
+            raise SourceError(f"'{file}' cannot be read ({problem}): {_BAD_NAMES}") from error
+        with reading(file, _BAD_NAMES):  # what Arrow adds to the footer has names of time zones
+            check_names(parsed.schema_arrow)
         return ParquetFooter(parsed.metadata, parsed.schema_arrow)
 
 

@@ -1,3 +1,4 @@
+import base64
 import os
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 import sabotnb as sb
 from sabotnb.api.running.compiling import compile_graph
 from sabotnb.connectors.formats.parquet_footers import FooterCache
+from sabotnb.errors import SourceError
 
 LONG_AGO = 1_000_000_000
 
@@ -72,3 +74,26 @@ def test_only_the_footers_that_were_used_last_are_kept(tmp_path):
     first, second, _ = (footers.read(files[number]) for number in (0, 1, 2))
     assert footers.read(files[1]) is second
     assert footers.read(files[0]) is not first
+
+
+ZONED = pa.timestamp("us", "zqzq")
+
+
+@pytest.mark.parametrize("table", [pa.table({"zqzq": [1]}), pa.table({"a": pa.array([{"zqzq": 1}])})])
+def test_names_of_columns_that_are_not_utf_8_are_named(tmp_path, table):
+    file = tmp_path / "a.parquet"
+    pq.write_table(table, file, store_schema=False)
+    file.write_bytes(file.read_bytes().replace(b"zqzq", b"\xff\xfezq"))
+    with pytest.raises(SourceError, match=r"a\.parquet' cannot be read .*not UTF-8: b'.*\\xff\\xfezq'.*in UTF-8"):
+        sb.Stream.from_parquet(file)
+
+
+@pytest.mark.parametrize("column", [pa.array([1], ZONED), pa.array([{"t": 1}], pa.struct({"t": ZONED}))])
+def test_names_of_time_zones_that_are_not_utf_8_are_named(tmp_path, column):
+    file = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": column}), file)
+    stored = pq.read_metadata(file).metadata[b"ARROW:schema"]
+    broken = base64.b64encode(base64.b64decode(stored).replace(b"zqzq", b"\xff\xfezq"))
+    file.write_bytes(file.read_bytes().replace(stored, broken))
+    with pytest.raises(SourceError, match=r"a\.parquet' cannot be read .*time zone is not UTF-8: b'\\xff\\xfezq'"):
+        sb.Stream.from_parquet(file)
