@@ -153,6 +153,8 @@ class ParquetFiles:
         groups = []
         for index in range(metadata.num_row_groups):
             group = _describe_group(metadata, index, self._shape.columns, self._spec)
+            if not group.rows:  # statistics of no rows do not say a time
+                continue
             read, timed = (
                 condition is None or may_match(condition, metadata.row_group(index), comparable)
                 for condition in (self._spec.predicate, event_time.predicate if event_time else None)

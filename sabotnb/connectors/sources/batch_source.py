@@ -34,7 +34,7 @@ know about their files: ``rows`` counts the rows of these splits, not of those t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pyarrow as pa
@@ -53,6 +53,7 @@ from sabotnb.connectors.sources.raw_batches import (
     rows_of,
 )
 from sabotnb.connectors.sources.row_shape import Shape
+from sabotnb.errors import SabotnbError
 from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.graph import Source as Spec
 from sabotnb.native import plain_batch
@@ -204,17 +205,34 @@ class BatchSource:
         self._clock = clock
         self._times = None if spec.timing is None else SourceTimes(spec, spec.timing, clock)
         self.unbounded: str | None = None
-        """After ``splits``: one of several files that does not say its earliest event time; None if all do."""
+        """After ``splits``: one of several files with rows that does not say its earliest time; None if all do."""
 
     def splits(self) -> list[Split]:
         parts = sorted(self._connector.splits(), key=lambda split: split.lower_bound)
-        if self._times is not None and len(parts) > 1 and parts[0].lower_bound == MIN_WATERMARK:
-            self.unbounded = parts[0].position.get("file")
+        if self._times is not None and len(parts) > 1:
+            self.unbounded = self._first_unbounded(parts)
         if pace_of(self._spec, self._clock, {}) is None or not parts:
             return parts
         total = SourceEstimate.of(parts)
         sequence = {"parts": [[part.id, part.position, part.lower_bound] for part in parts]}
         return [Split("paced", sequence, parts[0].lower_bound, total.nbytes or 0, total.rows)]
+
+    def _first_unbounded(self, parts: Sequence[Split]) -> str | None:
+        """Find the file of ``unbounded``. Opens at most two files that have rows, and those without before them."""
+        silent = [part for part in parts if part.lower_bound == MIN_WATERMARK and "file" in part.position]
+        with_rows = (part for part in silent if self._has_rows(part))
+        first = next(with_rows, None)
+        if first is None or (len(silent) == len(parts) and next(with_rows, None) is None):
+            return None
+        file: str = first.position["file"]
+        return file
+
+    def _has_rows(self, part: Split) -> bool:
+        """True if ``part`` has a row, or cannot be read: its task raises the error then."""
+        try:
+            return any(isinstance(one, pa.RecordBatch) and one.num_rows for one in self._connector.batches(part, 1))
+        except SabotnbError:
+            return True
 
     def estimate(self) -> SourceEstimate:
         return self._connector.estimate()
