@@ -4,6 +4,11 @@ Every task that writes holds a shared lock on a file in its run's hidden folder.
 process ends, in whichever way it ends, so the leftovers of a killed worker claim nothing. The name of the file says
 whether the run appends. Runs that append can share a folder; any other run needs the folder for itself. On a file
 system without locks there are no claims, and runs only detect each other when they commit.
+
+Between the end of the last task and the commit no process holds a lock. Tasks with output to commit therefore leave a
+file that claims the folder for COMMIT_SECONDS, the longest that a commit waits for an agent. A commit or an abort
+removes it together with the hidden folder. If all agents are lost in that time, the folder stays claimed until then.
+A commit that comes even later meets what others have written: it then fails, and its output is saved.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +28,11 @@ from sabotnb.errors import SinkError
 from sabotnb.protocol import FIRST_EPOCH, RunId, failure
 
 CLAIMS = {True: "appends.claim", False: "replaces.claim"}
+PREPARED = "prepared"
+"""The file in a hidden folder that tasks with output to commit leave when they end."""
+
+COMMIT_SECONDS = 60
+
 _HIDDEN = re.compile(
     r"\.sabotnb-(?P<job>.+)-(?P<number>\d+)(?:e(?P<epoch>\d+))?(?:\.[0-9a-f]+)?(?:\.committed|\.aborted)?"
 )
@@ -29,7 +40,7 @@ _HIDDEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A run that writes into ``folder`` now."""
+    """A run that writes into ``folder`` now, or commits soon."""
 
     folder: Path
     run: RunId
@@ -44,6 +55,14 @@ def claim(hidden: Path, *, appends: bool) -> int:
     return handle
 
 
+def release(handle: int, hidden: Path, *, prepared: bool) -> None:
+    """End a claim of ``hidden``; if ``prepared``, at the commit of the run or after COMMIT_SECONDS."""
+    if prepared:
+        with suppress(OSError):  # the run was aborted
+            (hidden / PREPARED).touch()
+    os.close(handle)
+
+
 def run_of(name: str) -> tuple[RunId, int] | None:
     """The run of the hidden folder ``name``, and the epoch that writes there; None if it is not the name of one."""
     match = _HIDDEN.fullmatch(name)
@@ -51,7 +70,7 @@ def run_of(name: str) -> tuple[RunId, int] | None:
 
 
 def is_claimed(hidden: Path) -> bool:
-    """True while a task writes into the hidden folder ``hidden``."""
+    """True while a task writes into the hidden folder ``hidden``, and until the commit that follows."""
     return any(_is_held(hidden / name) for name in CLAIMS.values())
 
 
@@ -96,7 +115,15 @@ def _is_held(path: Path) -> bool:
         return True
     except OSError:  # there is no such claim, or the file system has no locks
         return False
-    return False
+    return _awaits_commit(path.parent)
+
+
+def _awaits_commit(hidden: Path) -> bool:
+    try:
+        ended = (hidden / PREPARED).stat().st_mtime
+    except OSError:
+        return False
+    return time.time() - ended < COMMIT_SECONDS
 
 
 @contextmanager

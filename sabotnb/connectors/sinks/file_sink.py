@@ -9,8 +9,8 @@ name begins with a dot.
 
 *Open.* The task creates the hidden folder, then takes the lock of the output folder, claims the output and checks for
 claims of other jobs, in this order. Of two jobs that start at once, the second therefore sees the claim of the first
-and is refused, unless both append. The claim lasts until ``close``. Folders that had to be created are listed in
-``made.folders``: an abort removes them.
+and is refused, unless both append. The claim lasts until ``close`` and, if there is output, until the commit. Folders
+that had to be created are listed in ``made.folders``: an abort removes them.
 
 *Process.* Rows are split by partition. Columns of ``partition_by`` are in the names of folders only. Each partition has
 one open file and a buffer, which is written as one row group when it has FLUSH_ROWS rows. FLUSH_BYTES limits the
@@ -46,7 +46,7 @@ from sabotnb.connectors.folders.hive import can_be_folder, folder_name
 from sabotnb.connectors.folders.partition_types import with_partition_types
 from sabotnb.connectors.folders.paths import LONGEST_NAME
 from sabotnb.connectors.formats.writers import FORMATS, FileWriter, output_schema
-from sabotnb.connectors.sinks.claims import claim, refuse_writers
+from sabotnb.connectors.sinks.claims import claim, refuse_writers, release
 from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.ownership import final_name
 from sabotnb.errors import SinkError
@@ -124,6 +124,7 @@ class FileSink(SinkOperator):
         self._made = 0
         self._appends = spec.options.get("mode") == "append"
         self._claim: int | None = None
+        self._prepared = False
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
@@ -160,6 +161,7 @@ class FileSink(SinkOperator):
             self._open.clear()
             sync_folder(self._hidden)
         complete, self._complete = self._complete, []
+        self._prepared = self._prepared or bool(complete)
         return [Committable(self._ctx.operator, {"cut": cut, "files": complete})] if complete else []
 
     def close(self) -> None:
@@ -167,7 +169,7 @@ class FileSink(SinkOperator):
             file.discard()
         self._open.clear()
         if self._claim is not None:
-            os.close(self._claim)
+            release(self._claim, self._hidden, prepared=self._prepared)
             self._claim = None
 
     def _file(self, folder: str) -> _File:

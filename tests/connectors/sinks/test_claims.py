@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from sabotnb import connectors
+from sabotnb.connectors.sinks.claims import COMMIT_SECONDS, PREPARED
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink
 from sabotnb.protocol import OperatorContext
@@ -53,6 +54,42 @@ def test_the_folder_is_free_when_every_task_has_ended(tmp_path, writing):
     with pytest.raises(SinkError, match="job 'first' is writing into"):
         connectors.check_output(spec_of(tmp_path / "out"), "second")
     writing[1].close()
+    connectors.check_output(spec_of(tmp_path / "out"), "second")
+
+
+def prepared_by(job, folder, mode="error"):
+    """The committables of a job whose only task has ended."""
+    sink = opened(folder, job, mode)
+    sink.process(0, pa.RecordBatch.from_pydict({"n": [1]}, SCHEMA))
+    committables = sink.prepare(0)
+    sink.close()
+    return committables
+
+
+@pytest.mark.parametrize("mode", ["error", "append"])
+def test_a_folder_stays_claimed_until_the_commit(tmp_path, mode):
+    committables = prepared_by("first", tmp_path / "out", mode)
+    with pytest.raises(SinkError, match="job 'first' is writing into"):
+        connectors.check_output(spec_of(tmp_path / "out", "overwrite"), "second")
+    late = connectors.sink(spec_of(tmp_path / "out"), SCHEMA)
+    with pytest.raises(SinkError, match="job 'first' is writing into"):
+        late.open(OperatorContext(RunId("second", 2), "sink_0", 0, 1, 128))
+    late.close()
+    connectors.check_output(spec_of(tmp_path / "out", mode), "first", lambda run: run.number == 1)
+    connectors.committer({"sink_0": spec_of(tmp_path / "out", mode)}, RunId("first", 1)).commit(committables)
+    opened(tmp_path / "out", "second", "append").close()
+
+
+def test_a_folder_is_free_after_an_abort(tmp_path):
+    prepared_by("first", tmp_path / "out")
+    connectors.committer({"sink_0": spec_of(tmp_path / "out")}, RunId("first", 1)).abort([])
+    connectors.check_output(spec_of(tmp_path / "out"), "second")
+
+
+def test_a_commit_that_does_not_come_claims_for_a_minute(tmp_path):
+    prepared_by("first", tmp_path / "out")
+    (marker,) = (tmp_path / "out").glob(f".sabotnb-*/{PREPARED}")
+    os.utime(marker, (0, marker.stat().st_mtime - COMMIT_SECONDS))
     connectors.check_output(spec_of(tmp_path / "out"), "second")
 
 
@@ -116,4 +153,21 @@ def test_runs_of_two_clusters_with_one_name_do_not_remove_each_others_files(tmp_
     committers["bb22"].commit(prepared)
     read = sorted(line for file in tmp_path.glob("*.csv") for line in file.read_text().splitlines()[1:])
     assert read == (["1"] if first == "abort" else ["0", "1"])
+    assert list(tmp_path.glob(".sabotnb-*")) == []
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), (2, 1)])
+def test_output_that_awaits_its_commit_is_not_removed_by_a_commit_of_the_same_job(tmp_path, numbers):
+    runs = dict(zip(("aa11", "bb22"), numbers, strict=True))
+    prepared = {}
+    for run, number in runs.items():
+        sink = opened(tmp_path, "job", "append", number, run=run)
+        sink.process(0, pa.RecordBatch.from_pydict({"n": [number]}, SCHEMA))
+        prepared[run] = sink.prepare(0)
+        sink.close()
+    for run in reversed(runs):
+        connectors.committer({"sink_0": spec_of(tmp_path, "append", run)}, RunId("job", runs[run])).commit(
+            prepared[run]
+        )
+    assert sorted(line for file in tmp_path.glob("*.csv") for line in file.read_text().splitlines()[1:]) == ["1", "2"]
     assert list(tmp_path.glob(".sabotnb-*")) == []
