@@ -88,7 +88,7 @@ def pipelines(
 
 @bench.command()
 def compare(
-    suites: Annotated[list[str] | None, typer.Argument(help="nexmark, tpch, h2o; without any: all.")] = None,
+    suites: Annotated[list[str] | None, typer.Argument(help="nexmark, tpch, h2o, windows; without any: all.")] = None,
     files: Annotated[
         list[str] | None, typer.Option(help="duckdb-snappy, polars-zstd; without any: one of them for each suite.")
     ] = None,
@@ -109,7 +109,7 @@ def compare(
     from sabotnb.cli.bench.compare.command import compare as run
     from sabotnb.errors import EnvError
 
-    given = {"nexmark": events, "tpch": scale, "h2o": rows}
+    given = {"nexmark": events, "windows": events, "tpch": scale, "h2o": rows}
     plan = Plan(
         suites=suites or (),
         kinds=files or (),

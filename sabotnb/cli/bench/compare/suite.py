@@ -14,6 +14,7 @@ SUITES = {
     "nexmark": "sabotnb.cli.bench.suites.nexmark_suite",
     "tpch": "sabotnb.cli.bench.suites.tpch_suite",
     "h2o": "sabotnb.cli.bench.suites.h2o_suite",
+    "windows": "sabotnb.cli.bench.suites.windows_suite",
 }
 """Suite -> module with its ``SUITE``."""
 
