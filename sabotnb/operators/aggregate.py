@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sabotnb.graph import Aggregate, Phase
 from sabotnb.operators.category_codes import CategoryCodes
-from sabotnb.operators.group_states import AggregatedGroups
+from sabotnb.operators.group_states import aggregated_groups
 from sabotnb.operators.updates import GroupResults
 from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import BatchPartials
@@ -31,7 +31,7 @@ class AggregateOperator(Operator):
         if spec.phase is Phase.PARTIAL:
             self._local = BatchPartials(codes.keys, codes.columns, codes.schema)
         else:
-            self._groups = AggregatedGroups(spec, codes, ctx.groups, ctx.config.batch_rows)
+            self._groups = aggregated_groups(spec, codes, ctx.groups, ctx.config.batch_rows)
             ctx.keyed(StateSpec("aggregates"), self._groups.keyed)
             self._results = GroupResults(self._groups, codes.keys, spec.every, ctx)
 

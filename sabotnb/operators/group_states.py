@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
@@ -13,7 +13,7 @@ from sabotnb.operators.category_codes import CategoryCodes
 from sabotnb.operators.reduced_groups import ReducedGroups
 from sabotnb.operators.top_groups import TopGroups
 from sabotnb.protocol import KeyedState, OperatorContext
-from sabotnb.state import GroupedAggregates, KeySet
+from sabotnb.state import GroupedAggregates, KeySet, SharedAggregates, SharedSlots, SlotTable
 
 
 class GroupState(Protocol):
@@ -33,24 +33,44 @@ class GroupState(Protocol):
         ...
 
 
-class AggregatedGroups:
+State = TypeVar("State", GroupedAggregates, SharedAggregates)
+
+
+class AggregatedGroups(Generic[State]):
     """Aggregates per key; ``codes`` are shared by all states of an operator, because exported states refer to them."""
 
-    def __init__(self, spec: Aggregate, codes: CategoryCodes, groups: int, limit: int) -> None:
+    def __init__(self, spec: Aggregate, codes: CategoryCodes, aggregates: State, limit: int) -> None:
         self._merges = spec.phase is Phase.FINAL
         self._codes = codes
         self._limit = limit
-        self._state = GroupedAggregates(codes.keys, codes.columns, codes.schema, groups)
-        self.keyed = codes.with_categories(self._state)
+        self.aggregates: State = aggregates
+        self.keyed = codes.with_categories(aggregates)
 
     def add(self, batch: pa.RecordBatch) -> None:
         if self._merges:
-            self._state.merge(self._codes.coded_partials(batch))
+            self.aggregates.merge(self._codes.coded_partials(batch))
         else:
-            self._state.update(self._codes.coded(batch))
+            self.aggregates.update(self._codes.coded(batch))
 
     def results(self, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
-        return map(self._codes.results, self._state.results(self._limit, among))
+        return map(self._codes.results, self.aggregates.results(self._limit, among))
+
+
+SharedGroups = AggregatedGroups[SharedAggregates]
+
+
+class SharedMaker:
+    """Makes states of one aggregation that have the slots of their keys in common."""
+
+    def __init__(self, spec: Aggregate, ctx: OperatorContext) -> None:
+        self._spec = spec
+        self._codes = CategoryCodes(spec)
+        self._limit = ctx.config.batch_rows
+        self.shared = SharedSlots(self._codes.keys, self._codes.columns, self._codes.schema)
+
+    def __call__(self, table: SlotTable | None = None) -> SharedGroups:
+        """An empty state, or one with the rows of ``table``."""
+        return AggregatedGroups(self._spec, self._codes, SharedAggregates(self.shared, table), self._limit)
 
 
 def maker_of(
@@ -59,8 +79,15 @@ def maker_of(
     """Return a function that makes an empty state of ``verb`` for rows of ``schema``, divided into ``groups``."""
     match verb:
         case Aggregate():
-            return partial(AggregatedGroups, verb, CategoryCodes(verb), groups, ctx.config.batch_rows)
+            return partial(aggregated_groups, verb, CategoryCodes(verb), groups, ctx.config.batch_rows)
         case Top():
             return partial(TopGroups, verb, schema, groups, ctx.config.batch_rows)
         case Reduce():
             return partial(ReducedGroups, verb, schema, groups, ctx)
+
+
+def aggregated_groups(
+    spec: Aggregate, codes: CategoryCodes, groups: int, limit: int
+) -> AggregatedGroups[GroupedAggregates]:
+    """Return an empty state with an index of its own."""
+    return AggregatedGroups(spec, codes, GroupedAggregates(codes.keys, codes.columns, codes.schema, groups), limit)

@@ -12,6 +12,8 @@ from sabotnb.state.process.slot_columns import ListColumn, MapColumn, SlotColumn
 from sabotnb.state.process.slot_timers import LATEST, SlotTimers
 from sabotnb.state.reducers import Reducers, Row
 from sabotnb.state.retention import Direction, Retention, position, tied
+from sabotnb.state.shared_slots import SharedAggregates, SharedSlots
+from sabotnb.state.slot_table import SlotParts, SlotTable
 from sabotnb.state.values import encoded_as, sortable
 
 __all__ = [
@@ -32,7 +34,11 @@ __all__ = [
     "Reducers",
     "Retention",
     "Row",
+    "SharedAggregates",
+    "SharedSlots",
     "SlotColumn",
+    "SlotParts",
+    "SlotTable",
     "SlotTimers",
     "StateKind",
     "check_group",

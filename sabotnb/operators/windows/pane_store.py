@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +27,6 @@ from sabotnb.operators.windows.window_starts import Pane, by_number
 from sabotnb.protocol import Frozen
 from sabotnb.state import check_group
 
-SMALL_ROWS = 1 << 15
-
 
 class Place(NamedTuple):
     """A pane, and the end of the first window for which its rows count."""
@@ -37,21 +35,30 @@ class Place(NamedTuple):
     admitted: int
 
 
-class PaneStore:
+State = TypeVar("State", bound=GroupState)
+
+
+class PaneStore(Generic[State]):
     """States of panes by place. Implements ``protocol.KeyedState``."""
 
-    def __init__(self, make: Callable[[], GroupState], keys: Sequence[str], groups: int) -> None:
-        """``make`` returns an empty state with one key group; ``keys`` are columns of its exported rows."""
+    def __init__(
+        self, make: Callable[[], State], keys: Sequence[str], groups: int, shared: Callable[[], int] = int
+    ) -> None:
+        """``make`` returns an empty state with one key group; ``keys`` are columns of its exported rows.
+
+        ``shared`` returns the memory of what the states have in common.
+        """
         self._make = make
+        self._shared = shared
         self._keys = list(keys)
         self._groups = groups if keys else 1
-        self.panes: dict[Place, GroupState] = {}
+        self.panes: dict[Place, State] = {}
         self._places: dict[Pane, list[Place]] = {}
         self._order: list[Pane] = []
         self.schema = pa.schema([*PLACE, *make().keyed.schema])
         self._moved = False
 
-    def state(self, place: Place) -> GroupState:
+    def state(self, place: Place) -> State:
         """The state of a place, which is made if there is none."""
         found = self.panes.get(place)
         if found is None:
@@ -82,15 +89,13 @@ class PaneStore:
         for place in self._places.pop(pane, ()):
             del self.panes[place]
 
-    def merged(self, places: Sequence[Place], also: GroupState | None = None) -> GroupState:
-        """A state with the rows of all places and of ``also``; that of the place itself if there is only one."""
-        if len(places) == 1 and also is None:
+    def merged(self, places: Sequence[Place]) -> State:
+        """A state with the rows of all places; that of the place itself if there is only one."""
+        if len(places) == 1:
             return self.panes[places[0]]
         together = self._make()
-        if also is not None:
-            absorb(together, also)
         for place in places:
-            absorb(together, self.panes[place])
+            together.keyed.load(0, self.panes[place].keyed.export(0))
         return together
 
     def groups(self) -> Sequence[int]:
@@ -141,7 +146,7 @@ class PaneStore:
 
     def size(self) -> tuple[int, int]:
         sizes = [state.keyed.size() for state in self.panes.values()]
-        return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
+        return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes) + self._shared()
 
     def _groups_of(self, batch: pa.RecordBatch) -> np.ndarray:
         """The key group of each exported row of a pane."""
@@ -149,21 +154,6 @@ class PaneStore:
             return np.zeros(batch.num_rows, np.uint16)
         found: np.ndarray = key_groups(hash_rows([batch.column(name) for name in self._keys]), self._groups).to_numpy()
         return found
-
-
-def absorb(state: GroupState, other: GroupState) -> None:
-    """Add all that ``other`` holds to ``state``; ``other`` stays as it is."""
-    state.keyed.load(0, other.keyed.export(0))
-
-
-def absorb_both(state: GroupState, one: GroupState, other: GroupState) -> None:
-    """Add what both hold to ``state``; small states in a single merge, which costs more than their rows do.
-
-    The verb is an aggregation with a partial form: others may not merge several rows of one key at once.
-    """
-    batches = [*one.keyed.export(0), *other.keyed.export(0)]
-    small = sum(batch.num_rows for batch in batches) <= SMALL_ROWS
-    state.keyed.load(0, [pa.concat_batches(batches)] if small and batches else batches)
 
 
 def placed(place: Place, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -21,7 +21,7 @@ again, with the keys that have changed only, before the next watermark leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from math import gcd
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,7 @@ from sabotnb.graph import (
     output_schema,
 )
 from sabotnb.operators.encoding import taken
-from sabotnb.operators.group_states import GroupState, maker_of
+from sabotnb.operators.group_states import GroupState, SharedMaker, maker_of
 from sabotnb.operators.windows.admission import Admission
 from sabotnb.operators.windows.pane_store import PaneStore, Place, by_place
 from sabotnb.operators.windows.running_windows import RunningWindows
@@ -59,9 +59,6 @@ from sabotnb.state import KeySet
 
 MANY_PANES = 4
 """Windows that share a pane from which on totals of panes are kept."""
-
-MOST_PANES = 1024
-"""Panes of a window up to which totals of panes are kept: each total holds all keys."""
 
 
 class WindowOperator(Operator):
@@ -87,9 +84,8 @@ class WindowOperator(Operator):
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
         self._keys = pa.schema([self._input.field(key) for key in self._spec.keys])
-        make = maker_of(self._spec.verb, self._input, ctx, groups=1)
-        self._store = ctx.keyed(StateSpec("panes"), PaneStore(make, self._spec.keys, ctx.groups))
-        self._running = RunningWindows(self._store, self._panes, make) if self._overlap_much() else None
+        self._store, self._running = self._stored(ctx)
+        ctx.keyed(StateSpec("panes"), self._store)
         self._early_at = 0
         self._await_early()
 
@@ -197,24 +193,29 @@ class WindowOperator(Operator):
                 self._schedule.follow(bounds, places)
         for pane in self._schedule.expired(self._watermark):
             self._store.remove(pane)
+        if self._running is not None:
+            self._running.sweep()
 
-    def _overlap_much(self) -> bool:
-        """True if it pays to keep totals of panes: many windows share a pane, and totals are small."""
-        spec, shape = self._spec, self._spec.shape
-        if not isinstance(shape, SlidingWindow) or spec.lateness or spec.early:
-            return False
-        if not MANY_PANES * shape.every <= shape.size <= MOST_PANES * gcd(shape.size, shape.every):
-            return False
-        return isinstance(spec.verb, Aggregate) and partial_schema((), spec.verb.columns, spec.verb.schema) is not None
+    def _stored(self, ctx: OperatorContext) -> tuple[PaneStore[Any], RunningWindows | None]:
+        """The panes, and their totals if it pays to keep them: many windows share a pane."""
+        spec, shape, verb = self._spec, self._spec.shape, self._spec.verb
+        if (
+            isinstance(verb, Aggregate)
+            and isinstance(shape, SlidingWindow)
+            and MANY_PANES * shape.every <= shape.size
+            and not (spec.lateness or spec.early)
+            and partial_schema((), verb.columns, verb.schema) is not None
+        ):
+            make = SharedMaker(verb, ctx)
+            store = PaneStore(make, spec.keys, ctx.groups, make.shared.nbytes)
+            return store, RunningWindows(store, self._panes, make)
+        return PaneStore(maker_of(verb, self._input, ctx, groups=1), spec.keys, ctx.groups), None
 
     def _merged(self, bounds: Bounds, places: Sequence[Place]) -> GroupState:
         if self._running is None or len(places) == 1:
-            return self._store.merged(places)
-        state = self._running.merged(bounds[1], bounds[0])
-        rest = [place for place in places if place.admitted != self._panes.first_end(place.pane)]
-        if state is None:
-            return self._store.merged(rest)
-        return self._store.merged(rest, state) if rest else state
+            alone: GroupState = self._store.merged(places)
+            return alone
+        return self._running.merged(bounds[1], bounds[0], places)
 
     def _corrections(self) -> Iterator[Out]:
         for bounds in sorted(bounds for bounds in self._changed if not self._schedule.is_awaited(bounds)):

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from sabotnb.graph import Aggregate, AggregateColumn
-from sabotnb.operators.group_states import maker_of
+from sabotnb.operators.group_states import SharedMaker, maker_of
 from sabotnb.operators.windows.pane_store import PaneStore, Place
 from sabotnb.operators.windows.window_starts import Pane
 from sabotnb.protocol import OperatorContext, RunId
@@ -46,3 +46,16 @@ class TestPaneStore(KeyedStateSuite):
             pa.RecordBatch.from_pydict({"k": keys, "v": [1] * len(keys)}, schema=SCHEMA)
         )
         return state
+
+
+class TestPanesWithSharedSlots(KeyedStateSuite):
+    rows = TestPaneStore.rows
+    feed = TestPaneStore.feed
+    results = TestPaneStore.results
+    many = TestPaneStore.many
+
+    def make(self) -> PaneStore:
+        columns = (AggregateColumn("n", "count"), AggregateColumn("total", "sum", "v"))
+        context = OperatorContext(RunId("job", 1), "window_0", 0, 1, self.groups)
+        make = SharedMaker(Aggregate(("k",), columns, SCHEMA), context)
+        return PaneStore(make, ["k"], self.groups, make.shared.nbytes)
