@@ -10,7 +10,7 @@ from sabotnb.eventtime.delayed import (
     with_clocks_of,
     without_clock,
 )
-from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times, microseconds
+from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times, microseconds, repeated
 from sabotnb.eventtime.split_clock import DelayedRows, SplitClock
 from sabotnb.eventtime.wall_clock import wall_clock
 
@@ -26,6 +26,7 @@ __all__ = [
     "delayed_schema",
     "is_delayed",
     "microseconds",
+    "repeated",
     "wall_clock",
     "with_clock",
     "with_clocks_of",

@@ -36,6 +36,14 @@ def microseconds(column: pa.Array) -> Times:
     return _scaled(integers, _UNITS[data_type.unit])
 
 
+def repeated(us: int, rows: int, data_type: pa.DataType) -> pa.Array:
+    """A column of one time in every row. Casts cost more than the rows of a small batch, so most times need none."""
+    times = pa.array(np.full(rows, us, np.int64))
+    if pa.types.is_timestamp(data_type) and data_type.unit == "us":
+        return times.view(data_type)
+    return times.cast(data_type)
+
+
 def _integers(column: pa.Array) -> Times:
     """The values without a copy: the memory of nulls is read as it is."""
     bits = column.type.bit_width

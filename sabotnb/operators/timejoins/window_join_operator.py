@@ -124,7 +124,7 @@ class WindowJoinOperator(Operator):
         if not any(self._spec.how in NEEDED[port] and not places[port] for port in (LEFT, RIGHT)):
             for batch in self._joined(places):
                 yield self._bounded(batch, start, end)
-        self._schedule.follow(bounds, (place for of in places for place in of))
+        self._schedule.follow(bounds, (place.pane for of in places for place in reversed(of)))
 
     def _joined(self, places: Sequence[Sequence[Place]]) -> Iterator[pa.RecordBatch]:
         """The rows of a join of what both sides have in these places."""

@@ -12,7 +12,7 @@ from sabotnb.graph import LATE, Window, side_schema
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.late_rows import TimedBatch, with_late_by, without_clocks
 from sabotnb.operators.windows.pane_store import Place
-from sabotnb.operators.windows.window_starts import Panes, by_number, ends_after, panes_of
+from sabotnb.operators.windows.window_starts import Pane, Panes, by_number, end_after, ends_after, panes_of
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 Admitted = Iterator[tuple[Place | None, TimedBatch]]
@@ -23,17 +23,23 @@ def admit(panes: Panes, rows: TimedBatch, clocks: np.ndarray, lateness: int = 0)
 
     ``clocks``: one for all rows, or one for each.
     """
-    one = len(clocks) == 1
+    passed = np.where(clocks < MIN_WATERMARK + lateness, MIN_WATERMARK, clocks - lateness)
     for pane, numbers in panes.divide(*rows):
-        batch, of_rows = taken(rows.batch, numbers), clocks if one else clocks[numbers]
-        passed = np.where(of_rows < MIN_WATERMARK + lateness, MIN_WATERMARK, of_rows - lateness)
-        for end, among in by_number(ends_after(panes, pane, passed)):
-            part, their_clocks = (batch, of_rows) if one else (taken(batch, among), of_rows[among])
-            if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
-                yield Place(pane, end), TimedBatch(part, their_clocks)
-            else:
-                overdue = their_clocks - (panes.last_end(pane) + lateness)
-                yield None, TimedBatch(part, np.broadcast_to(overdue, part.num_rows))
+        batch = taken(rows.batch, numbers)
+        if len(clocks) == 1:
+            yield _placed(panes, pane, end_after(panes, pane, int(passed[0])), TimedBatch(batch, clocks), lateness)
+            continue
+        for end, among in by_number(ends_after(panes, pane, passed[numbers])):
+            part = TimedBatch(taken(batch, among), clocks[numbers][among])
+            yield _placed(panes, pane, end, part, lateness)
+
+
+def _placed(panes: Panes, pane: Pane, end: int, rows: TimedBatch, lateness: int) -> tuple[Place | None, TimedBatch]:
+    """Rows for the windows of ``pane`` that end at ``end`` or later; late ones if there are none."""
+    if end != MAX_WATERMARK or pane.end == MAX_WATERMARK:
+        return Place(pane, end), rows
+    overdue = rows.times - (panes.last_end(pane) + lateness)
+    return None, TimedBatch(rows.batch, np.broadcast_to(overdue, rows.batch.num_rows))
 
 
 class Admission:

@@ -55,32 +55,40 @@ class RunningWindows:
         self._panes = panes
         self._make = make
         self._totals: Totals = Subtracted(make) if make.shared.subtracts else TwoStacks(make)
-        self._covered: int | None = None
+        self.clear()
 
     def clear(self) -> None:
         """Remove all totals, as the panes have changed."""
         self._totals.clear()
-        self._covered = None
+        self._covered: int | None = None
+        self._delayed = set[Place]()
+        for place in self._store.panes:
+            self.note(place)
+
+    def note(self, place: Place) -> None:
+        """Note a place that rows were added to: rows that are late for some windows of their pane are in no total."""
+        if place.admitted != self._panes.first_end(place.pane):
+            self._delayed.add(place)
 
     def sweep(self) -> None:
         """Remove the keys that no pane has any more, if they may be many."""
+        self._delayed = {place for place in self._delayed if place in self._store.panes}
         if self._make.shared.is_due():
             self._make.shared.sweep([state.aggregates for state in self._store.panes.values()])
             self.clear()
 
-    def merged(self, start: int, end: int, places: Sequence[Place]) -> SharedGroups:
-        """The state of the window [start, end), whose rows are in ``places``; valid until the next call."""
+    def merged(self, start: int, end: int) -> SharedGroups:
+        """The state of the window [start, end); valid until the next call."""
         fresh = self._store.between(start if self._covered is None else max(start, self._covered), end)
         first = (Place(pane, self._panes.first_end(pane)) for pane in fresh)
         states = ((place, self._store.panes.get(place)) for place in first)
         self._totals.advance(start, [(place.pane.start, state.aggregates.held) for place, state in states if state])
         self._covered = end
         total = self._totals.total()
-        # Rows that are late for a part of the windows of their pane are in no total.
-        others = [place for place in places if place.admitted != self._panes.first_end(place.pane)]
-        if others:
+        delayed = [place for place in self._delayed if start <= place.pane.start < end and place.admitted <= end]
+        if delayed:
             totals, total = total.parts(), self._make.shared.table()
-            for rows in (totals, *(rows for place in others for rows in self._store.panes[place].aggregates.held)):
+            for rows in (totals, *(rows for place in delayed for rows in self._store.panes[place].aggregates.held)):
                 total.merge(rows)
         return self._make(total)
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.eventtime import wall_clock, without_clock
+from sabotnb.eventtime import repeated, wall_clock, without_clock
 from sabotnb.expr import partial_schema
 from sabotnb.graph import (
     LATE,
@@ -44,7 +44,7 @@ from sabotnb.operators.windows.admission import Admission
 from sabotnb.operators.windows.pane_store import PaneStore, Place, by_place
 from sabotnb.operators.windows.running_windows import RunningWindows
 from sabotnb.operators.windows.window_schedule import Bounds, WindowSchedule
-from sabotnb.operators.windows.window_starts import ends_after
+from sabotnb.operators.windows.window_starts import end_after
 from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,
@@ -123,10 +123,8 @@ class WindowOperator(Operator):
     def _count_open(self) -> None:
         """Count the results of windows that have not ended; it costs what returning them would."""
         for bounds in self._schedule.due(MAX_WATERMARK):
-            places = self._places(bounds)
-            if places:
-                self._ctx.counters.open_windows += self._merged(bounds, places).keyed.size()[0]
-                self._schedule.follow(bounds, places)
+            for state in self._merged(bounds):
+                self._ctx.counters.open_windows += state.keyed.size()[0]
 
     def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:
         """Add each row to its pane; yields the late ones."""
@@ -144,7 +142,7 @@ class WindowOperator(Operator):
         """Merge partial aggregates; those of windows that were returned already count as late, and are lost."""
         closed = max(MIN_WATERMARK, self._watermark - self._spec.lateness)
         for place, rows in by_place(batch):
-            (end,) = ends_after(self._panes, place.pane, [closed]).tolist()
+            end = end_after(self._panes, place.pane, closed)
             if end == MAX_WATERMARK and place.pane.end != MAX_WATERMARK:
                 self._ctx.counters.count_late(self._ctx.operator, rows.num_rows)
             else:
@@ -154,6 +152,8 @@ class WindowOperator(Operator):
         if not self._store.places(place.pane):
             self._schedule.keep(place.pane)
         self._store.state(place).add(batch)
+        if self._running is not None:
+            self._running.note(place)
         if place.admitted > self._watermark:
             self._schedule.wait_for(self._schedule.bounds(place.pane, place.admitted))
             if self._spec.early is None:
@@ -187,10 +187,8 @@ class WindowOperator(Operator):
         yield from self._corrections()
         for bounds in self._schedule.due(self._watermark):
             self._changed.pop(bounds, None)
-            places = self._places(bounds)
-            if places:
-                yield from self._results(bounds, self._merged(bounds, places))
-                self._schedule.follow(bounds, places)
+            for state in self._merged(bounds):
+                yield from self._results(bounds, state)
         for pane in self._schedule.expired(self._watermark):
             self._store.remove(pane)
         if self._running is not None:
@@ -211,11 +209,18 @@ class WindowOperator(Operator):
             return store, RunningWindows(store, self._panes, make)
         return PaneStore(maker_of(verb, self._input, ctx, groups=1), spec.keys, ctx.groups), None
 
-    def _merged(self, bounds: Bounds, places: Sequence[Place]) -> GroupState:
-        if self._running is None or len(places) == 1:
-            alone: GroupState = self._store.merged(places)
-            return alone
-        return self._running.merged(bounds[1], bounds[0], places)
+    def _merged(self, bounds: Bounds) -> Iterator[GroupState]:
+        """Yield the state of a window if it has rows, and then wait for the window behind it."""
+        if self._running is None:
+            places = self._places(bounds)
+            if places:
+                yield self._store.merged(places)
+            self._schedule.follow(bounds, [place.pane for place in reversed(places)])
+            return
+        panes = self._store.between(bounds[1], bounds[0])
+        if panes:
+            yield self._running.merged(bounds[1], bounds[0])
+        self._schedule.follow(bounds, reversed(panes))
 
     def _corrections(self) -> Iterator[Out]:
         for bounds in sorted(bounds for bounds in self._changed if not self._schedule.is_awaited(bounds)):
@@ -245,6 +250,5 @@ class WindowOperator(Operator):
         for batch in state.results(keys):
             inside = {field.name: column for field, column in zip(batch.schema, batch.columns, strict=True)}
             for name in self._bounds:
-                kind = self._output.field(name).type
-                inside[name] = pa.repeat(pa.scalar(values[name], pa.int64()), batch.num_rows).cast(kind)
+                inside[name] = repeated(values[name], batch.num_rows, self._output.field(name).type)
             yield pa.RecordBatch.from_arrays([inside[name] for name in self._output.names], schema=self._output)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sabotnb.graph import SlidingWindow, WindowShape
 from sabotnb.operators.windows.pane_store import Place
-from sabotnb.operators.windows.window_starts import Pane, ends_after, panes_of
+from sabotnb.operators.windows.window_starts import Pane, end_after, panes_of
 from sabotnb.protocol import MAX_WATERMARK
 
 Bounds = tuple[int, int]
@@ -59,10 +59,10 @@ class WindowSchedule:
             self._awaited.discard(bounds)
             yield bounds
 
-    def follow(self, bounds: Bounds, places: Iterable[Place]) -> None:
-        """Add the window a step behind ``bounds``, if a pane of ``places`` is in that, too."""
+    def follow(self, bounds: Bounds, panes: Iterable[Pane]) -> None:
+        """Add the window a step behind ``bounds``, if one of ``panes`` is in that, too."""
         step = self.panes.step
-        if step and any(self.panes.last_end(place.pane) >= bounds[0] + step for place in places):
+        if step and any(self.panes.last_end(pane) >= bounds[0] + step for pane in panes):
             self.wait_for((bounds[0] + step, bounds[1] + step))
 
     def expired(self, us: int) -> Iterator[Pane]:
@@ -76,6 +76,6 @@ class WindowSchedule:
         for pane in {place.pane for place in places}:
             self.keep(pane)
         for place in places:
-            (end,) = ends_after(self.panes, place.pane, [us]).tolist()
+            end = end_after(self.panes, place.pane, us)
             if end != MAX_WATERMARK or place.pane.end == MAX_WATERMARK:
                 self.wait_for(self.bounds(place.pane, max(end, place.admitted)))

@@ -11,7 +11,7 @@ All times are int64 microseconds. A window [start, end) is identified by both, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from math import gcd
@@ -285,10 +285,20 @@ def known_times(batch: pa.RecordBatch, name: str) -> np.ndarray:
     return microseconds(column)
 
 
-def ends_after(panes: Panes, pane: Pane, clocks: Sequence[int] | np.ndarray) -> np.ndarray:
-    """For each clock the end of the first window of ``pane`` that ends after it; MAX_WATERMARK if all have ended."""
+def end_after(panes: Panes, pane: Pane, clock: int) -> int:
+    """The end of the first window of ``pane`` that ends after ``clock``; MAX_WATERMARK if all have ended."""
+    first = panes.first_end(pane)
+    if clock < first:
+        return first
+    if not panes.step or clock >= panes.last_end(pane):
+        return MAX_WATERMARK
+    return first + ((clock - first) // panes.step + 1) * panes.step
+
+
+def ends_after(panes: Panes, pane: Pane, clocks: np.ndarray) -> np.ndarray:
+    """``end_after`` for each of ``clocks``."""
     first, last = panes.first_end(pane), panes.last_end(pane)
-    ahead = np.maximum(np.asarray(clocks, np.int64), first - 1)  # the same answer for all clocks before the first end
+    ahead = np.maximum(clocks, first - 1)  # the same answer for all clocks before the first end
     if not panes.step:
         return np.where(ahead < first, first, MAX_WATERMARK)
     open_until = np.minimum(ahead, last)  # clocks may be at the ends of int64
