@@ -22,7 +22,7 @@ the number.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -100,16 +100,10 @@ class SessionStore:
     def add(self, batch: pa.RecordBatch, times: np.ndarray, entries: np.ndarray) -> None:
         """Add rows of the operator's input, with their event times and entries in microseconds."""
         keys = [canonical.decoded(batch.column(name)) for name in self._keys.names]
-        order = self._order(keys, entries)
-        sorted_keys = pa.RecordBatch.from_arrays([column.take(pa.array(order)) for column in keys], schema=self._keys)
-        times, entries = times[order], entries[order]
-        starts = self._starts(self._changes(sorted_keys, len(times)), times, entries)
+        headers, numbers = self._cut(keys, times, times, entries)
         state = self._make()
-        numbers = pa.array(numbered_from(starts, len(times)))
-        state.add(batch.take(pa.array(order)).append_column(NUMBER, numbers))
-        keys_of_sessions = _taken(sorted_keys, starts)
-        first, last = np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts)
-        self._append(Run(keys_of_sessions, first, last, entries[starts], tuple(state.keyed.export(0))))
+        state.add(batch.append_column(NUMBER, pa.array(numbers)))
+        self._append(replace(headers, rows=tuple(state.keyed.export(0))))
 
     def take_complete(self, us: int) -> Run | None:
         """Remove and return the sessions that end by ``us``; None if there are none."""
@@ -179,50 +173,46 @@ class SessionStore:
         """All sessions in one run, sorted by key and time; those that are connected are joined."""
         if len(self._runs) == 1 and self._runs[0].joined:
             return self._runs[0]
-        keys = _side_by_side([run.keys for run in self._runs])
-        entry = np.concatenate([run.entry for run in self._runs])
-        order = self._order(keys.columns, entry)
-        sorted_keys = _taken(keys, order)
-        first = np.concatenate([run.first for run in self._runs])[order]
-        last = np.concatenate([run.last for run in self._runs])[order]
-        entry = entry[order]
-        starts = self._starts(self._changes(sorted_keys, len(order)), last, entry)
-        numbers = np.empty(len(order), np.int64)
-        numbers[order] = numbered_from(starts, len(order))
+        keys = _side_by_side([run.keys for run in self._runs]).columns
+        first, last, entry = (
+            np.concatenate(times)
+            for times in zip(*((run.first, run.last, run.entry) for run in self._runs), strict=True)
+        )
+        headers, numbers = self._cut(keys, first, last, entry)
         state, offset = self._make(), 0
         for run in self._runs:
             for rows in run.rows:
                 state.keyed.load(0, [renumbered(rows, numbers[offset + rows.column(NUMBER).to_numpy()])])
             offset += len(run)
-        rows = tuple(state.keyed.export(0))
+        return replace(headers, rows=tuple(state.keyed.export(0)))
+
+    def _cut(
+        self, keys: Sequence[pa.Array], first: np.ndarray, last: np.ndarray, entry: np.ndarray
+    ) -> tuple[Run, np.ndarray]:
+        """Cut rows, or sessions, into sessions: these without state rows, and the number of the session of each."""
+        order, begins = self._order(keys, entry)
+        first, last, entry = first[order], last[order], entry[order]
+        begins[1:] |= entry[1:] - running_maximum(last, begins)[:-1] >= self._gap
+        starts = np.flatnonzero(begins)
+        numbers = np.empty(len(order), np.int64)
+        numbers[order] = np.cumsum(begins) - 1
+        taken = [column.take(pa.array(order[starts])) for column in keys]
         times = np.minimum.reduceat(first, starts), np.maximum.reduceat(last, starts), entry[starts]
-        return Run(_taken(sorted_keys, starts), *times, rows)
+        return Run(pa.RecordBatch.from_arrays(taken, schema=self._keys), *times, ()), numbers
 
-    def _starts(self, fresh_key: np.ndarray, last: np.ndarray, entry: np.ndarray) -> np.ndarray:
-        """The numbers of the rows, sorted by key and entry, with which a session begins."""
-        begins = fresh_key.copy()
-        begins[1:] |= entry[1:] - running_maximum(last, fresh_key)[:-1] >= self._gap
-        return np.flatnonzero(begins)
-
-    def _order(self, keys: Sequence[pa.Array], times: np.ndarray) -> np.ndarray:
-        """Row numbers sorted by key and time."""
-        by_time = None if (times[1:] >= times[:-1]).all() else np.argsort(times, kind="stable")
+    def _order(self, keys: Sequence[pa.Array], entry: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Row numbers sorted by key and entry, and a mask of those with which a key begins."""
+        order = None if (entry[1:] >= entry[:-1]).all() else np.argsort(entry, kind="stable")
+        begins = np.zeros(len(entry), np.bool_)
+        begins[:1] = True
         if not keys:
-            return np.arange(len(times)) if by_time is None else by_time
+            return np.arange(len(entry)) if order is None else order, begins
         slots = KeyIndex(self._keys.types, 1).upsert(keys).slots
-        if by_time is None:
-            return rows_by_key(np.zeros(len(slots), np.uint16), slots)
-        found: np.ndarray = by_time[rows_by_key(np.zeros(len(slots), np.uint16), slots[by_time])]
-        return found
-
-    def _changes(self, keys: pa.RecordBatch, rows: int) -> np.ndarray:
-        """Mask of the rows whose key differs from that of the row before; the first row is one."""
-        changed = np.zeros(rows, np.bool_)
-        changed[:1] = True
-        if keys.num_columns and rows:
-            slots = KeyIndex(self._keys.types, 1).upsert(keys.columns).slots
-            changed[1:] = slots[1:] != slots[:-1]
-        return changed
+        slots = slots if order is None else slots[order]
+        by_key = rows_by_key(np.zeros(len(slots), np.uint16), slots)
+        of_key = slots[by_key]
+        begins[1:] = of_key[1:] != of_key[:-1]
+        return by_key if order is None else order[by_key], begins
 
     def _groups_in(self, run: Run) -> np.ndarray:
         return self._groups_of(run.keys, len(run))
@@ -232,11 +222,6 @@ class SessionStore:
             return np.zeros(rows, np.uint16)
         found: np.ndarray = key_groups(hash_rows(keys.columns), self._groups).to_numpy()
         return found
-
-
-def numbered_from(starts: np.ndarray, rows: int) -> np.ndarray:
-    """For each row the number of the last start up to it."""
-    return np.repeat(np.arange(len(starts)), np.diff(np.append(starts, rows)))
 
 
 def running_maximum(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
