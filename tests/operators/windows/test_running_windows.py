@@ -14,7 +14,7 @@ from sabotnb.operators.windows.pane_store import PaneStore, Place
 from sabotnb.operators.windows.running_windows import RunningWindows
 from sabotnb.operators.windows.window_starts import Pane, SlidingPanes
 from sabotnb.protocol import OperatorContext, RunId
-from sabotnb.state import shared_slots
+from sabotnb.state import SlotParts, SlotTable, shared_slots
 
 SCHEMA = pa.schema({"k": pa.int64(), "v": pa.int64(), "s": pa.string()})
 COUNTS = (AggregateColumn("n", "count"), AggregateColumn("known", "count", "v"))
@@ -73,6 +73,28 @@ def test_totals_equal_merged_panes(
         if due:
             make.shared.sweep([state.aggregates for state in store.panes.values()])
             running.clear()
+
+
+@pytest.mark.parametrize("columns", [COUNTS, OTHERS], ids=["counts", "others"])
+@pytest.mark.parametrize("size", [8, 300])
+def test_the_cost_of_a_window_does_not_grow_with_its_panes(
+    monkeypatch: pytest.MonkeyPatch, columns: tuple[AggregateColumn, ...], size: int
+) -> None:
+    merged, keys, panes = [0], 10, 2 * size
+    merge = SlotTable.merge
+
+    def counting(table: SlotTable, rows: SlotParts) -> None:
+        merged[0] += len(rows.slots)
+        merge(table, rows)
+
+    make = SharedMaker(Aggregate(("k",), columns, SCHEMA, Phase.FULL), CONTEXT)
+    store = PaneStore(make, ["k"], 4)
+    running = RunningWindows(store, SlidingPanes(size, 1), make)
+    monkeypatch.setattr(SlotTable, "merge", counting)
+    for end in range(1, panes):
+        store.state(Place(Pane(end - 1, end), end)).add(batch_of([(0, key, key) for key in range(keys)]))
+        assert results(running.merged(end - size, end))[0]["n"] == min(end, size)
+    assert merged[0] <= 6 * keys * panes
 
 
 def test_keys_leave_the_index_with_their_panes(monkeypatch: pytest.MonkeyPatch) -> None:
