@@ -49,6 +49,7 @@ from sabotnb.native.partition import partition, scatter
 from sabotnb.native.rows import Rows
 from sabotnb.native.rows_by_key import rows_by_key
 from sabotnb.native.texts import Texts
+from sabotnb.native.time_index import TimeIndex, TimeProbe
 from sabotnb.native.validity import check_batch, check_names, check_table, checked
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "Rows",
     "Slots",
     "Texts",
+    "TimeIndex",
+    "TimeProbe",
     "aggregate",
     "as_values",
     "can_be_encoded",

@@ -2,9 +2,9 @@
 
 Theory of operation. Left rows wait (``TimedRows``) until no right row can come that is nearer: for ``backward`` until
 the watermark has passed their time; for ``forward`` and ``nearest`` until it has passed the right row that was found,
-or ``tolerance``. Then each run of waiting rows, sorted by key and time, is looked up in every run of right rows, and
-the nearest row of all runs counts. Two runs may have a row of one key at one time; then the runs are merged, which
-keeps the smallest row, and the search is repeated.
+or ``tolerance``. Then they are looked up in every run of right rows, and the nearest row of all runs counts. Runs that
+have a row of one key at one time are merged, which keeps the smallest row, and the search is repeated. Left rows are
+never sorted by key, as nothing looks for them.
 
 A right row is needed as long as left rows that wait, or may come, can find it (``LatestRows``). The oldest left row
 that waits holds ``output_watermark`` back, since rows leave with their own time.
@@ -22,7 +22,7 @@ from sabotnb.graph import AsofJoin, output_schema
 from sabotnb.operators.joined_rows import JoinedRows
 from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide
 from sabotnb.operators.timejoins.latest_rows import LatestRows
-from sabotnb.operators.timejoins.sorted_run import SortedRun
+from sabotnb.operators.timejoins.row_run import RowRun
 from sabotnb.operators.timejoins.timed_rows import Settling, TimedRows
 from sabotnb.protocol import (
     MAX_WATERMARK,
@@ -38,41 +38,39 @@ from sabotnb.protocol import (
 NOWHERE = MAX_WATERMARK
 """The distance of a row that was not found."""
 
-SMALL = 1 << 13
-"""Rows of a run of waiting rows that is merged: larger ones would gain nothing, since they wait for a short time."""
-
 
 @dataclass(slots=True)
 class Nearest:
-    """The nearest right row of each left row: the number of its run, its number in the run, its time and distance."""
+    """The nearest right row of each left row: the number of its run, its number there (-1: none), and its time."""
 
     run: np.ndarray
     row: np.ndarray
     time: np.ndarray
-    distance: np.ndarray
 
     @classmethod
-    def none(cls, rows: int) -> Nearest:
-        """Nothing found yet."""
-        return cls(np.zeros(rows, np.int64), np.full(rows, -1), np.zeros(rows, np.int64), np.full(rows, NOWHERE))
+    def of_run(cls, number: int, row: np.ndarray, time: np.ndarray) -> Nearest:
+        """What was found in the first run."""
+        return cls(np.broadcast_to(np.int64(number), len(row)), row, time)
 
-    def offer(self, number: int, run: SortedRun, rows: np.ndarray, found: np.ndarray, times: np.ndarray) -> bool:
-        """Take the rows of a run, where ``found``, that are nearer than those known.
+    def distance(self, times: np.ndarray) -> np.ndarray:
+        """How far the rows are from the left times; NOWHERE if there is none."""
+        return np.where(self.row >= 0, np.abs(times - self.time), NOWHERE)
 
-        True if another run has a row of the same key and time, so that neither is the right one for certain.
+    def merge(self, other: Nearest, times: np.ndarray) -> bool:
+        """Take the rows of another run, or from the other side of the times, that are nearer.
+
+        True if two runs have a row of the same key and time, so that neither is the right one for certain.
         """
-        rows = np.where(found, rows, 0)
-        theirs = run.times[rows]
-        distance = np.where(found, np.abs(times - theirs), NOWHERE)
-        tied = found & (self.row >= 0) & (self.time == theirs) & (self.run != number)
-        nearer = distance < self.distance
-        self.run[nearer], self.row[nearer] = number, rows[nearer]
-        self.time[nearer], self.distance[nearer] = theirs[nearer], distance[nearer]
-        return bool(tied.any())
+        is_tied = (self.row >= 0) & (other.row >= 0) & (self.time == other.time) & (self.run != other.run)
+        is_nearer = other.distance(times) < self.distance(times)
+        self.run = np.where(is_nearer, other.run, self.run)
+        self.row = np.where(is_nearer, other.row, self.row)
+        self.time = np.where(is_nearer, other.time, self.time)
+        return bool(is_tied.any())
 
     def only(self, chosen: np.ndarray) -> Nearest:
         """Those of the left rows that the mask chooses."""
-        return Nearest(self.run[chosen], self.row[chosen], self.time[chosen], self.distance[chosen])
+        return Nearest(self.run[chosen], self.row[chosen], self.time[chosen])
 
 
 class AsofJoinOperator(Operator):
@@ -93,7 +91,7 @@ class AsofJoinOperator(Operator):
         self._limit = ctx.config.batch_rows
         left, right = self._sides
         settling = Settling(tracked=True, returned=True, dropped=True)
-        waiting = TimedRows(left.input, left.keys, ctx.groups, settling, largest=SMALL)
+        waiting = TimedRows(left.input, left.keys, ctx.groups, settling)
         self._waiting = ctx.keyed(StateSpec("left"), waiting)
         reach = 0 if self._spec.direction == "forward" else self._spec.tolerance
         self._latest = ctx.keyed(StateSpec("right"), LatestRows(right.input, right.keys, ctx.groups, reach))
@@ -139,18 +137,18 @@ class AsofJoinOperator(Operator):
         to_come = MAX_WATERMARK if LEFT in self._ended else self._watermark
         self._latest.expire(min(to_come, self._waiting.oldest()))
 
-    def _decidable(self, run: SortedRun, passed: int) -> np.ndarray:
-        """The waiting rows whose time has been passed, by key and time."""
+    def _decidable(self, run: RowRun, passed: int) -> np.ndarray:
+        """The waiting rows whose time has been passed."""
         if run.first >= passed:
             return np.empty(0, np.int64)
         return np.flatnonzero(~run.settled & (run.times < passed))
 
-    def _decided(self, run: SortedRun, rows: np.ndarray, passed: int) -> Iterator[pa.RecordBatch]:
+    def _decided(self, run: RowRun, rows: np.ndarray, passed: int) -> Iterator[pa.RecordBatch]:
         left, times = run.taken(rows), run.times[rows]
         nearest = self._nearest(self._sides[LEFT].probe_keys(left), times)
         if self._spec.direction != "backward" and passed < MAX_WATERMARK:
             farthest = NOWHERE if self._spec.tolerance is None else self._spec.tolerance
-            certain = np.minimum(nearest.distance, farthest) < passed - times
+            certain = np.minimum(nearest.distance(times), farthest) < passed - times
             rows, left = rows[certain], left.filter(pa.array(certain))
             nearest = nearest.only(certain)
         if len(rows):
@@ -159,43 +157,33 @@ class AsofJoinOperator(Operator):
 
     def _nearest(self, keys: Sequence[pa.Array], times: np.ndarray) -> Nearest:
         """The right row of each key and time; of two that are as near, the earlier."""
-        ways = {"backward": (True,), "forward": (False,), "nearest": (True, False)}[self._spec.direction]
-        found = Nearest.none(len(times))
-        for backward in ways:
-            for number, run in enumerate(self._latest.runs):
-                if self._search(number, run, keys, times, found, backward=backward):
+        tolerance, nearest = self._spec.tolerance, None
+        low = np.full(len(times), MIN_WATERMARK) if tolerance is None else times - tolerance
+        high = np.full(len(times), MAX_WATERMARK) if tolerance is None else times + tolerance
+        is_backward, is_forward = self._spec.direction != "forward", self._spec.direction != "backward"
+        met = self._latest.meet(keys, low if is_backward else times, high if is_forward else times)
+        ways = [(low, times, True)] * is_backward + [(times, high, False)] * is_forward
+        for since, until, is_before in ways:
+            for run, slots in met:
+                number = self._latest.runs.index(run)
+                found = Nearest.of_run(number, *run.index.nearest(slots, since, until, last=is_before))
+                if nearest is None:
+                    nearest = found
+                elif nearest.merge(found, times):
                     self._latest.merge()
                     return self._nearest(keys, times)
-        return found
-
-    def _search(
-        self,
-        number: int,
-        run: SortedRun,
-        keys: Sequence[pa.Array],
-        times: np.ndarray,
-        found: Nearest,
-        *,
-        backward: bool,
-    ) -> bool:
-        """Offer the rows of a run on one side of the times."""
-        tolerance = self._spec.tolerance
-        if backward:
-            starts, stops = run.ranges(keys, np.full(1, run.first) if tolerance is None else times - tolerance, times)
-            return found.offer(number, run, stops - 1, stops > starts, times)
-        starts, stops = run.ranges(keys, times, np.full(1, run.last) if tolerance is None else times + tolerance)
-        return found.offer(number, run, starts, stops > starts, times)
+        return Nearest.of_run(0, np.full(len(times), -1), times) if nearest is None else nearest
 
     def _taken(self, nearest: Nearest) -> pa.RecordBatch:
         """The right rows that were found, with nulls for the others."""
         runs = self._latest.runs
-        found = np.where(nearest.row >= 0, nearest.run, -1)
-        only = np.flatnonzero(np.bincount(found + 1, minlength=len(runs) + 1)[1:])
-        if len(only) <= 1:
-            rows = runs[int(only[0])].rows if len(only) else self._latest.nothing
-            return rows.take(pa.array(nearest.row, mask=nearest.row < 0))
-        table = pa.Table.from_batches([runs[number].rows for number in only]).unify_dictionaries()
-        starts = np.cumsum([0, *(len(runs[number]) for number in only)])
-        at = starts[np.searchsorted(only, np.maximum(found, only[0]))] + nearest.row
-        (batch,) = table.take(pa.array(at, mask=found < 0)).combine_chunks().to_batches()
+        missing = nearest.row < 0
+        used = np.unique(nearest.run[~missing]) if len(runs) > 1 else np.zeros(min(len(runs), 1), np.int64)
+        if len(used) <= 1:
+            rows = runs[int(used[0])].rows if len(used) else self._latest.nothing
+            return rows.take(pa.array(nearest.row, mask=missing))
+        table = pa.Table.from_batches([runs[number].rows for number in used]).unify_dictionaries()
+        starts = np.cumsum([0, *(len(runs[number]) for number in used)])
+        at = starts[np.searchsorted(used, np.maximum(nearest.run, used[0]))] + nearest.row
+        (batch,) = table.take(pa.array(at, mask=missing)).combine_chunks().to_batches()
         return batch

@@ -25,10 +25,11 @@ import pyarrow as pa
 
 from sabotnb.eventtime import microseconds, wall_clock
 from sabotnb.graph import Bound, IntervalJoin, output_schema
+from sabotnb.native import TimeProbe
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.joined_rows import JoinedRows
 from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide
-from sabotnb.operators.timejoins.sorted_run import FOREVER, SortedRun
+from sabotnb.operators.timejoins.row_run import FOREVER, RowRun
 from sabotnb.operators.timejoins.timed_rows import Settling, TimedRows
 from sabotnb.protocol import (
     MAX_WATERMARK,
@@ -141,44 +142,44 @@ class IntervalJoinOperator(Operator):
             low, high = since, until
         else:
             low, high = self._left_times(times)
-        earliest, latest = int(low.min()), int(high.max())
-        for run in self._stored[1 - port].runs:
-            if run.first > latest or run.last < earliest:
-                continue
-            starts, stops = run.ranges(keys, low, high)
+        for run, slots in self._stored[1 - port].meet(keys, low, high):
             if port == LEFT and not self._pairs_wanted:
-                settled |= stops > starts
+                settled |= run.index.any(slots, low, high)
                 continue
-            for mine, others in _numbers(starts, stops, self._limit):
-                met = slice(None) if port == LEFT or self._is_exact else _inside(run, others, times[mine])
-                yield from self._found(port, batch, times, run, mine[met], others[met], settled)
+            exact = port == LEFT or self._is_exact
+            bounds = () if exact else (times, run.since, run.until)
+            probe = TimeProbe(run.index, slots, low, high, *bounds)
+            if not self._pairs_wanted:
+                yield from self._settled(run, probe)
+                continue
+            while (pairs := probe.next(self._limit)) is not None:
+                settled[pairs[0]] = True
+                yield self._paired(port, batch, times, run, *pairs)
         if port == LEFT and self._spec.how == "semi" and settled.any():
             yield self._rows.only_left(taken(batch, np.flatnonzero(settled)))
 
-    def _found(
+    def _settled(self, run: RowRun, probe: TimeProbe) -> Iterator[pa.RecordBatch]:
+        """Settle the left rows of a semi or anti join that have met a right row, and return those of a semi join."""
+        fresh = probe.settle(run.settled.view(np.uint8))
+        if self._spec.how == "semi":
+            for start in range(0, len(fresh), self._limit):
+                yield self._rows.only_left(run.rows.take(pa.array(fresh[start : start + self._limit])))
+
+    def _paired(
         self,
         port: int,
         batch: pa.RecordBatch,
         times: np.ndarray,
-        run: SortedRun,
+        run: RowRun,
         mine: np.ndarray,
         others: np.ndarray,
-        settled: np.ndarray,
-    ) -> Iterator[pa.RecordBatch]:
-        """Return the rows of pairs: ``mine`` of the batch, ``others`` of a run of the other side."""
-        if not len(mine):
-            return
-        settled[mine] = True
-        if not self._pairs_wanted:
-            fresh = np.unique(others[~run.settled[others]])
-            run.settled[fresh] = True
-            if self._spec.how == "semi" and len(fresh):
-                yield self._rows.only_left(run.rows.take(pa.array(fresh)))
-            return
-        run.settled[others] = True
+    ) -> pa.RecordBatch:
+        """The rows of pairs: ``mine`` of the batch, ``others`` of a run of the other side."""
+        if self._settling(1 - port).tracked:
+            run.settled[others] = True
         own, found = taken(batch, mine), run.rows.take(pa.array(others))
-        later = self._join_time(np.maximum(times[mine], run.times[others]))
-        yield self._rows.pairs(*((own, found) if port == LEFT else (found, own)), *later)
+        later = self._join_time(np.maximum(times[mine], run.times[others])) if self._spec.has_join_time else []
+        return self._rows.pairs(*((own, found) if port == LEFT else (found, own)), *later)
 
     def _advance(self, watermark: int) -> Iterator[Out]:
         """Return the rows that have no partner, and drop those that can have none."""
@@ -191,7 +192,7 @@ class IntervalJoinOperator(Operator):
                         yield from self._lonely(port, run, rows)
             state.expire(passed)
 
-    def _lonely(self, port: int, run: SortedRun, rows: np.ndarray) -> Iterator[pa.RecordBatch]:
+    def _lonely(self, port: int, run: RowRun, rows: np.ndarray) -> Iterator[pa.RecordBatch]:
         for start in range(0, len(rows), self._limit):
             part = rows[start : start + self._limit]
             yield from self._alone(port, run.rows.take(pa.array(part)), run.times[part])
@@ -245,20 +246,3 @@ def _bound(bound: Bound, batch: pa.RecordBatch, times: np.ndarray) -> tuple[np.n
     if missing.any():
         column = column.fill_null(pa.scalar(0, pa.int64()).cast(column.type))
     return microseconds(column), missing
-
-
-def _inside(run: SortedRun, others: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Mask of the pairs whose right time is within the bounds of the left row in the run."""
-    found: np.ndarray = (run.since[others] <= times) & (times <= run.until[others])
-    return found
-
-
-def _numbers(starts: np.ndarray, stops: np.ndarray, limit: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of row numbers: each row of a batch with its range of rows in a run; at most ``limit`` at a time."""
-    counts = stops - starts
-    ends = np.cumsum(counts)
-    begins = ends - counts
-    for first in range(0, int(ends[-1]), limit):
-        numbers = np.arange(first, min(first + limit, int(ends[-1])))
-        mine = np.searchsorted(ends, numbers, side="right")
-        yield mine, starts[mine] + numbers - begins[mine]

@@ -1,9 +1,16 @@
 """One side of a join by time, as keyed state: the rows that may still meet partners, in runs.
 
-Theory of operation. Every batch becomes a run (``SortedRun``). Two neighbouring runs are merged when the older one has
-at most twice the rows of the newer, so there are few runs and each row is sorted a few times. A probe looks into every
-run whose times overlap. As the watermark advances (``expire``), whole runs are dropped; a run of which half of the rows
-are not needed any more is copied without them, and so is every run that is merged.
+Theory of operation. A batch becomes a run (``RowRun``), which is not sorted before a probe meets it. All runs share
+one key index. It gets the keys of a run with the first probe, and starts again when it has many keys that no row has
+any more.
+
+A probe looks into every run whose times overlap (``meet``). Each run counts what its probes have cost. When those of
+the newest runs have cost more than merging these runs would, they are merged: so the work of merging is at most about
+that of probing, and rows that no probe meets are not merged at all. Runs of few rows are merged when they are added,
+as each run costs something at every watermark.
+
+As the watermark advances (``expire``), whole runs are dropped; a run of which half of the rows are not needed any more
+is copied without them, and so is every run that is merged.
 
 Exported rows have the times and flags beside them. A freeze shares the runs and copies the flags.
 """
@@ -16,15 +23,34 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.native import KeyIndex, empty_batch, hash_rows, key_groups, plain_schema, without_unused
-from sabotnb.operators.timejoins.sorted_run import SortedRun
+from sabotnb.native import (
+    KeyIndex,
+    compact,
+    empty_batch,
+    hash_rows,
+    key_groups,
+    own_bytes,
+    plain_schema,
+    without_unused,
+)
+from sabotnb.operators.timejoins.row_run import RowRun
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
-from sabotnb.state import check_group, encoded_as
+from sabotnb.state import check_group, compared, encoded_as
 
 MARKS = pa.schema({"\0time": pa.int64(), "\0until": pa.int64(), "\0since": pa.int64(), "\0settled": pa.bool_()})
 _LARGEST = 1 << 30
 """Bytes of two runs that are not merged: a column of text has room for 2 GiB."""
 _EXPORTED = 1 << 15
+_SMALL = 1 << 13
+"""Rows of runs that are merged when they are added."""
+_MANY = 64
+"""Runs from which on larger ones are merged, too, when they are added."""
+_PER_PROBE = 2000
+"""What a probe of a run costs beside its rows, in rows."""
+_PER_ROW = 3
+"""What it costs to merge and sort a row, in probes."""
+_IDLE_KEYS = 1 << 16
+"""Keys of an index that no row needs to have, however few rows there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +78,15 @@ class TimedRows:
         keys: pa.Schema,
         groups: int,
         settling: Settling = NO_SETTLING,
-        largest: int = 1 << 40,
     ) -> None:
-        """``keys`` are columns of ``schema``, with the plain types in which they are compared.
-
-        Runs of more than ``largest`` rows are not merged.
-        """
-        self._largest = largest
+        """``keys`` are columns of ``schema``, with the plain types in which they are compared."""
         self._rows = plain_schema(schema).remove_metadata()
         self._keys = keys
         self._groups = groups
         self._settling = settling
         self._watermark = MIN_WATERMARK
-        self.runs: list[SortedRun] = []
+        self._index = KeyIndex(keys.types, 1)
+        self.runs: list[RowRun] = []
         self.schema = pa.schema([*self._rows, *MARKS])
 
     def add(
@@ -78,8 +100,28 @@ class TimedRows:
         """Store rows whose keys are not null; ``times``, ``until`` and ``since`` are microseconds."""
         if not batch.num_rows:
             return
-        since = np.full(batch.num_rows, MIN_WATERMARK) if since is None else since
-        self._append(self._run(self._plain(batch), times, until, since, settled))
+        if since is None:
+            since = np.broadcast_to(np.int64(MIN_WATERMARK), batch.num_rows)
+        rows = self._plain(batch)
+        self._append(self._run(compact(rows, own_bytes(rows)), times, until, since, settled))
+
+    def meet(self, keys: Sequence[pa.Array], low: np.ndarray, high: np.ndarray) -> list[tuple[RowRun, np.ndarray]]:
+        """The runs that may have rows with these keys, from ``low`` to ``high``; and the slots of the keys.
+
+        ``keys`` have no nulls.
+        """
+        earliest, latest = int(low.min()), int(high.max())
+        met = self._overlapping(earliest, latest)
+        if len(met) > 1:
+            for run in met:
+                run.probed += len(low) + _PER_PROBE
+            if self._merge_probed():
+                met = self._overlapping(earliest, latest)
+        if not met:
+            return []
+        self._find_slots(met)
+        slots = self._index.find(keys).slots
+        return [(run, slots) for run in met]
 
     @property
     def nothing(self) -> pa.RecordBatch:
@@ -90,7 +132,7 @@ class TimedRows:
         """The smallest time of a row that is not settled; MAX_WATERMARK if there is none."""
         return min((run.oldest() for run in self.runs), default=MAX_WATERMARK)
 
-    def due(self, watermark: int) -> Iterator[tuple[SortedRun, np.ndarray]]:
+    def due(self, watermark: int) -> Iterator[tuple[RowRun, np.ndarray]]:
         """Settle the rows that are needed only until before ``watermark``, and yield those that were not settled."""
         for run in list(self.runs):
             rows = run.settle_due(watermark)
@@ -101,13 +143,12 @@ class TimedRows:
         """Drop the rows that are not needed from ``watermark`` on."""
         self._watermark = max(self._watermark, watermark)
         if any(run.half_needed_until < self._watermark for run in self.runs):
-            kept = (self._needed(run) for run in self.runs)
+            kept = [self._needed(run) if run.half_needed_until < self._watermark else run for run in self.runs]
             self.runs = [run for run in kept if run is not None]
 
     def merge(self) -> None:
         """Merge all runs into one."""
-        while len(self.runs) > 1:
-            self._merge_last()
+        self._merge_from(0)
 
     def groups(self) -> Sequence[int]:
         return sorted({int(group) for run in self.runs for group in np.unique(self._groups_in(run))})
@@ -127,7 +168,7 @@ class TimedRows:
             self._append(self._run(rows, times, until, since, settled))
 
     def drop(self, group: int) -> None:
-        kept = (self._only(run, self._groups_in(run) != group) for run in self.runs)
+        kept = (run.only(self._groups_in(run) != group) for run in self.runs)
         self.runs = [run for run in kept if run is not None]
 
     def nbytes(self, group: int) -> int:
@@ -135,7 +176,7 @@ class TimedRows:
         return int(sum(shares))
 
     def size(self) -> tuple[int, int]:
-        return 0, sum(run.nbytes for run in self.runs)
+        return 0, sum(run.nbytes for run in self.runs) + int(self._index.nbytes())
 
     def _run(
         self,
@@ -144,53 +185,65 @@ class TimedRows:
         until: np.ndarray,
         since: np.ndarray,
         settled: np.ndarray | None,
-        index: KeyIndex | None = None,
-    ) -> SortedRun:
-        run = SortedRun(rows, self._keys, times, until, since, index)
-        if settled is not None:
-            run.settled = settled[run.order]
-        return run
+    ) -> RowRun:
+        return RowRun(rows, times, until, since, settled)
 
-    def _append(self, run: SortedRun) -> None:
+    def _append(self, run: RowRun) -> None:
         self.runs.append(run)
         while len(self.runs) > 1 and self._is_mergeable(*self.runs[-2:]):
-            self._merge_last()
+            self._merge_from(len(self.runs) - 2)
 
-    def _is_mergeable(self, older: SortedRun, newer: SortedRun) -> bool:
-        return len(older) <= min(2 * len(newer), self._largest) and older.nbytes + newer.nbytes < _LARGEST
+    def _is_mergeable(self, older: RowRun, newer: RowRun) -> bool:
+        is_small = len(older) + len(newer) <= _SMALL or len(self.runs) > _MANY
+        return is_small and len(older) <= 2 * len(newer) and older.nbytes + newer.nbytes < _LARGEST
 
-    def _merge_last(self) -> None:
-        """Merge the two newest runs, without the rows that are not needed."""
-        pair = [kept for run in self.runs[-2:] if (kept := self._needed(run)) is not None]
-        del self.runs[-2:]
-        if len(pair) < 2:
-            self.runs += pair
-            return
-        table = pa.Table.from_batches([run.rows for run in pair]).unify_dictionaries().combine_chunks()
-        (rows,) = table.to_batches()
-        arrays = [
-            np.concatenate([getattr(run, name) for run in pair]) for name in ("times", "until", "since", "settled")
-        ]
-        times, until, since, settled = arrays
-        older = pair[0]
-        index = older.index if older.index.size() <= 2 * len(older) else None
-        self.runs.append(self._run(rows, times, until, since, settled, index))
+    def _overlapping(self, earliest: int, latest: int) -> list[RowRun]:
+        return [run for run in self.runs if run.first <= latest and run.last >= earliest]
 
-    def _needed(self, run: SortedRun) -> SortedRun | None:
+    def _merge_probed(self) -> bool:
+        """Merge the newest runs if probes of them have cost more than that; as many runs as possible."""
+        rows = nbytes = paid = most = 0
+        start = len(self.runs)
+        for number in range(len(self.runs) - 1, -1, -1):
+            run = self.runs[number]
+            rows, nbytes = rows + len(run), nbytes + run.nbytes
+            paid, most = paid + run.probed, max(most, run.probed)
+            if nbytes >= _LARGEST:
+                break
+            if paid - most >= _PER_ROW * rows:  # one of them would have been probed in any case
+                start = number
+        if len(self.runs) - start < 2:
+            return False
+        self._merge_from(start)
+        return True
+
+    def _merge_from(self, start: int) -> None:
+        """Merge the runs from ``start`` on, without the rows that are not needed."""
+        kept = [run for run in map(self._needed, self.runs[start:]) if run is not None]
+        self.runs[start:] = [self._merged(kept)] if len(kept) > 1 else kept
+
+    def _merged(self, runs: Sequence[RowRun]) -> RowRun:
+        return RowRun.merged(runs)
+
+    def _find_slots(self, runs: Sequence[RowRun]) -> None:
+        """Add the keys of these runs to the index, which starts again if most of its keys are of no row."""
+        indexed = sum(len(run) for run in self.runs if run.slots is not None)
+        if self._index.size() > 2 * indexed + _IDLE_KEYS:
+            self._index = KeyIndex(self._keys.types, 1)
+            for run in self.runs:
+                run.forget_slots()
+        for run in runs:
+            if run.slots is None:
+                columns = [compared(run.rows.column(field.name), field.type) for field in self._keys]
+                run.slots = self._index.upsert(columns).slots
+
+    def _needed(self, run: RowRun) -> RowRun | None:
         """The run without the rows that are not needed; rows that are to be returned stay until then."""
         past = run.until < self._watermark
         gone = past & run.settled if self._settling.returned else past
         if self._settling.dropped:
-            gone |= run.settled
-        return self._only(run, ~gone)
-
-    def _only(self, run: SortedRun, chosen: np.ndarray) -> SortedRun | None:
-        if chosen.all():
-            return run
-        if not chosen.any():
-            return None
-        rows = run.rows.filter(pa.array(chosen))
-        return self._run(rows, run.times[chosen], run.until[chosen], run.since[chosen], run.settled[chosen])
+            gone = gone | run.settled
+        return run.only(~gone)
 
     def _plain(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if batch.schema.equals(self._rows):
@@ -198,7 +251,7 @@ class TimedRows:
         arrays = [encoded_as(column, field.type) for column, field in zip(batch.columns, self._rows, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=self._rows)
 
-    def _groups_in(self, run: SortedRun) -> np.ndarray:
+    def _groups_in(self, run: RowRun) -> np.ndarray:
         return self._groups_of(run.rows)
 
     def _groups_of(self, rows: pa.RecordBatch) -> np.ndarray:
@@ -210,7 +263,7 @@ class TimedRows:
 class FrozenTimedRows:
     """The rows when they were frozen; may be read from any thread."""
 
-    def __init__(self, schema: pa.Schema, runs: Sequence[tuple[SortedRun, np.ndarray, np.ndarray]]) -> None:
+    def __init__(self, schema: pa.Schema, runs: Sequence[tuple[RowRun, np.ndarray, np.ndarray]]) -> None:
         self._schema = schema
         self._runs = runs
 
