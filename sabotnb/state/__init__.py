@@ -2,7 +2,7 @@
 
 from sabotnb.state.build_side import BuildSide
 from sabotnb.state.grouped import GroupedAggregates
-from sabotnb.state.grouped_batches import GroupedBatches
+from sabotnb.state.grouped_batches import GroupedBatches, numbered
 from sabotnb.state.held_rows import GroupedRows, KeyedRows
 from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import MISSING, check_group, compared, complete
@@ -45,6 +45,7 @@ __all__ = [
     "compared",
     "complete",
     "encoded_as",
+    "numbered",
     "position",
     "sortable",
     "tied",

@@ -181,6 +181,11 @@ def join(schema: pa.Schema, pieces: Iterable[GroupedBatch]) -> GroupedBatches:
     return GroupedBatches(schema, together)
 
 
+def numbered(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> GroupedBatches:
+    """The rows of all batches with common numbers, in no groups."""
+    return join(schema, map(GroupedBatch, batches))
+
+
 def combined(schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
     """The rows of all batches in as few batches as possible; an empty list if there are no rows."""
     table = pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()

@@ -1,8 +1,9 @@
 """The join of the rows of two streams that are in the same window of event time.
 
 Theory of operation. The rows of each side are stored by pane (``windows.window_starts``), as for windows of a single
-stream. When the watermark passes the end of a window, the rows of its panes go through a ``JoinOperator`` of their own,
-and leave with the window's bounds in front. A pane is dropped when the last window that has it has ended.
+stream. When the watermark passes the ends of windows, the rows of their panes are joined, those of many short windows
+at once (``WindowPairs``), and leave with the bounds of their window in front. A pane is dropped when the last window
+that has it has ended.
 
 A row is late for the windows that end before its clock; if these are all its windows it goes to the side output.
 """
@@ -10,15 +11,14 @@ A row is late for the windows that end before its clock; if these are all its wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 import pyarrow as pa
 
-from sabotnb.graph import WINDOW_END, WINDOW_START, Join, WindowJoin, output_schema
-from sabotnb.operators.join import JoinOperator
+from sabotnb.graph import WindowJoin
 from sabotnb.operators.late_rows import TimedBatch
 from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide
+from sabotnb.operators.timejoins.window_pairs import RowsOfWindow, WindowPairs
 from sabotnb.operators.windows.admission import admit
 from sabotnb.operators.windows.pane_store import PaneStore, Place
 from sabotnb.operators.windows.window_schedule import Bounds, WindowSchedule
@@ -33,6 +33,9 @@ from sabotnb.protocol import (
     StateSpec,
 )
 from sabotnb.state import GroupedRows, KeySet
+
+AT_ONCE = 1 << 17
+"""Rows from which on the windows that have ended are joined, before further ones are looked at."""
 
 NEEDED = {LEFT: ("inner", "left", "semi", "anti"), RIGHT: ("inner", "right", "semi")}
 """The kinds of joins that return nothing for a window without rows of a side."""
@@ -49,7 +52,7 @@ class PaneRows:
 
     def results(self, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
         """All rows; there are no groups to choose from."""
-        return self.keyed.export(0)
+        return (piece.batch for piece in self.keyed.joined().pieces)
 
 
 class WindowJoinOperator(Operator):
@@ -59,11 +62,8 @@ class WindowJoinOperator(Operator):
 
     def __init__(self, spec: WindowJoin, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
-        self._output = output_schema(spec, inputs)
         self._sides = [JoinSide(spec, inputs, port) for port in (LEFT, RIGHT)]
-        self._kept = [[name for name in schema.names if name not in spec.hidden] for schema in inputs]
-        self._inside = [pa.schema(map(schema.field, kept)) for schema, kept in zip(inputs, self._kept, strict=True)]
-        self._join = Join(spec.left_on, spec.right_on, spec.how, spec.suffix, strategy="hash")
+        self._pairs = WindowPairs(spec, self._sides, inputs)
         self._schedule = WindowSchedule(spec.shape)
         self._watermark = MIN_WATERMARK
         self._ended: dict[int, EndReason] = {}
@@ -89,8 +89,7 @@ class WindowJoinOperator(Operator):
         if any(moved):
             self._schedule.begin_again([place for store in self._stores for place in store.panes], self._watermark)
         self._watermark = max(us, self._watermark)
-        for bounds in self._schedule.due(self._watermark):
-            yield from self._fire(bounds)
+        yield from self._results(self._watermark)
         for pane in self._schedule.expired(self._watermark):
             for store in self._stores:
                 store.remove(pane)
@@ -108,8 +107,7 @@ class WindowJoinOperator(Operator):
 
     def _count_open(self) -> None:
         """Count the rows of windows that have not ended; it costs what returning them would."""
-        for bounds in self._schedule.due(MAX_WATERMARK):
-            self._ctx.counters.open_windows += sum(batch.num_rows for batch in self._fire(bounds))
+        self._ctx.counters.open_windows += sum(batch.num_rows for batch in self._results(MAX_WATERMARK))
 
     def _add(self, port: int, place: Place, batch: pa.RecordBatch) -> None:
         if not any(store.places(place.pane) for store in self._stores):
@@ -117,32 +115,29 @@ class WindowJoinOperator(Operator):
         self._stores[port].state(place).add(batch)
         self._schedule.wait_for(self._schedule.bounds(place.pane, place.admitted))
 
-    def _fire(self, bounds: Bounds) -> Iterator[pa.RecordBatch]:
+    def _results(self, us: int) -> Iterator[pa.RecordBatch]:
+        """The rows of the windows that end by ``us``."""
+        windows: list[RowsOfWindow] = []
+        rows = 0
+        for bounds in self._schedule.due(us):
+            found = self._found(bounds)
+            if not any(self._spec.how in NEEDED[port] and not found.sides[port] for port in (LEFT, RIGHT)):
+                windows.append(found)
+                rows += sum(batch.num_rows for side in found.sides for batch in side)
+            if rows >= AT_ONCE:
+                yield from self._pairs.joined(windows, self._ctx.config.batch_rows)
+                windows, rows = [], 0
+        if windows:
+            yield from self._pairs.joined(windows, self._ctx.config.batch_rows)
+
+    def _found(self, bounds: Bounds) -> RowsOfWindow:
+        """What both sides have in a window; the one a step behind it is waited for from now on."""
         end, start = bounds
         overlapping = bool(self._schedule.panes.step)
         places = [store.of_window(start, end, overlapping=overlapping) for store in self._stores]
-        if not any(self._spec.how in NEEDED[port] and not places[port] for port in (LEFT, RIGHT)):
-            for batch in self._joined(places):
-                yield self._bounded(batch, start, end)
         self._schedule.follow(bounds, (place.pane for of in places for place in reversed(of)))
-
-    def _joined(self, places: Sequence[Sequence[Place]]) -> Iterator[pa.RecordBatch]:
-        """The rows of a join of what both sides have in these places."""
-        join = JoinOperator(self._join, self._inside)
-        join.open(replace(self._ctx, groups=1, states={}))
-        for port in (RIGHT, LEFT):
-            for place in places[port]:
-                for batch in self._stores[port].panes[place].results():
-                    yield from _batches(join.process(port, batch.select(self._kept[port])))
-            yield from _batches(join.on_end(port, EndReason.EXHAUSTED))
-
-    def _bounded(self, batch: pa.RecordBatch, start: int, end: int) -> pa.RecordBatch:
-        bounds = [
-            pa.repeat(pa.scalar(at, pa.int64()), batch.num_rows).cast(self._output.field(name).type)
-            for name, at in ((WINDOW_START, start), (WINDOW_END, end))
+        sides = [
+            [batch for place in of for batch in store.panes[place].results()]
+            for store, of in zip(self._stores, places, strict=True)
         ]
-        return pa.RecordBatch.from_arrays([*bounds, *batch.columns], schema=self._output)
-
-
-def _batches(outs: Iterable[Out]) -> Iterator[pa.RecordBatch]:
-    return (out for out in outs if not isinstance(out, tuple))
+        return RowsOfWindow(start, end, sides)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from time_joins import EVENTS, SCHEMAS, Run, batch_of, by_duckdb
 
+from sabotnb.config import Config
 from sabotnb.graph import SameWindow, SlidingWindow, TimeColumn, TumblingWindow, WindowJoin
 from sabotnb.operators.timejoins.window_join_operator import WindowJoinOperator
 from sabotnb.protocol import CLOCK, EndReason, OperatorContext
@@ -63,9 +64,9 @@ def test_window_joins_are_those_of_duckdb(how, events, shape, limit, move):
     assert run.late == []
 
 
-def opened(spec, schemas=SCHEMAS):
+def opened(spec, schemas=SCHEMAS, limit=65_536):
     operator = WindowJoinOperator(spec, schemas)
-    context = OperatorContext("job", "join_0", 0, 1, 4)
+    context = OperatorContext("job", "join_0", 0, 1, 4, Config(batch_rows=limit))
     operator.open(context)
     return operator, context
 
@@ -131,9 +132,21 @@ def test_windows_that_both_sides_bring_are_in_the_output_once():
     for port, value in ((0, 5), (1, 6)):
         rows = [{"window_start": at, "window_end": at + 10, "k": "a", "nm"[port]: value + at} for at in (0, 5)]
         list(operator.process(port, pa.RecordBatch.from_pylist(rows, schema=schemas[port])))
-    (first, second) = operator.on_watermark(100)
-    assert first.schema.names == ["window_start", "window_end", "k", "n", "m"]
-    assert [first["n"].to_pylist(), first["m"].to_pylist(), second["m"].to_pylist()] == [[5], [6], [11]]
+    (joined,) = operator.on_watermark(100)
+    assert joined.schema.names == ["window_start", "window_end", "k", "n", "m"]
+    assert bounds([joined]) == [(0, 10), (5, 15)]
+    assert [joined["n"].to_pylist(), joined["m"].to_pylist()] == [[5, 10], [6, 11]]
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_batches_of_rows_of_many_windows_are_bounded(how):
+    operator, _ = opened(spec_of(how, TumblingWindow(10)), limit=7)
+    for at in range(0, 300, 3):
+        list(operator.process(0, batch_of(0, [("a", at, None, 0), (None, at, None, 0)])))
+        list(operator.process(1, batch_of(1, [("ab"[at % 2], at + 1, 0), (None, at, 0)])))
+    sizes = [out.num_rows for out in operator.on_watermark(1000)]
+    assert max(sizes) == 7
+    assert sum(size < 7 for size in sizes) <= 3  # the last pairs, left rows and right rows
 
 
 def test_a_join_says_which_end_of_a_window_it_waits_for():
