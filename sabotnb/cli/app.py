@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -139,13 +140,34 @@ def nexmark(
     only: Only = "",
 ) -> None:
     """The Nexmark queries q0 to q22: rows per second and per core, once the answer equals DuckDB's."""
+    from sabotnb.cli.bench import throughput
+
+    plan = throughput.ThroughputPlan(events=events, only=only, workers=workers, repeat=repeat, minutes=minutes)
+    _measure(throughput.nexmark, plan, json)
+
+
+@bench.command()
+def joins(
+    events: Annotated[int, typer.Option(min=1, help="Events of the generator; 46 of 50 are bids.")] = 10_000_000,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes, and threads of the others.")] = 2,
+    minutes: Annotated[float, typer.Option(help="Stop after this time; writing the files comes on top.")] = 8,
+    json: Json = None,
+    repeat: Repeat = 3,
+    only: Only = "",
+) -> None:
+    """Joins by time beside polars and DuckDB: rows per second and per core, once the answers are equal."""
+    from sabotnb.cli.bench import throughput
+
+    plan = throughput.ThroughputPlan(events=events, only=only, workers=workers, repeat=repeat, minutes=minutes)
+    _measure(throughput.joins, plan, json)
+
+
+def _measure(run: Callable[[Any, Path | None, Any], Sequence[Mapping[str, Any]]], plan: Any, json: Path | None) -> None:
+    """Print what ``run`` measures, and exit with 1 if an answer is wrong or missing."""
     from rich.console import Console
 
-    from sabotnb.cli.bench.throughput import ThroughputPlan
-    from sabotnb.cli.bench.throughput import nexmark as run
     from sabotnb.errors import EnvError
 
-    plan = ThroughputPlan(events=events, only=only, workers=workers, repeat=repeat, minutes=minutes)
     try:
         results = run(plan, json, Console(width=None if sys.stdout.isatty() else 190))
     except EnvError as error:

@@ -1,4 +1,4 @@
-"""``sabotnb bench nexmark``: rows per second of each Nexmark query, of all processes and of each core that they used.
+"""``sabotnb bench nexmark | joins``: rows per second of queries over Nexmark, of all processes and of each core.
 
 The answer of every query is compared with DuckDB's before any time counts.
 """
@@ -46,14 +46,25 @@ class ThroughputPlan:
 
 def nexmark(plan: ThroughputPlan, json: Path | None, console: Console) -> list[Mapping[str, Measured]]:
     """Measure the queries over the first ``events`` events of the generator, in the files of the user's cache."""
+    return _measured("nexmark-queries", (ORACLE,), plan, json, console)
+
+
+def joins(plan: ThroughputPlan, json: Path | None, console: Console) -> list[Mapping[str, Measured]]:
+    """Measure the joins by time in the same way, with polars and DuckDB beside."""
+    return _measured("joins", ("polars", ORACLE), plan, json, console)
+
+
+def _measured(
+    suite: str, peers: Sequence[str], plan: ThroughputPlan, json: Path | None, console: Console
+) -> list[Mapping[str, Measured]]:
     demand_packages()
-    queries = load_queries("nexmark-queries")
+    queries = load_queries(suite)
     cases = [case for case in queries.cases if plan.only in case.name]
     paths = cached_parquet(plan.events)._asdict()
     tables = {name: facts(path) for name, path in paths.items()}
     budget = TimeBudget(time.monotonic() + plan.minutes * 60, sum(case.weight for case in cases))
     comparison = Comparison(
-        queries, "generated", paths, (OURS, ORACLE), plan.workers, plan.repeat, plan.run_seconds, budget
+        queries, "generated", paths, (OURS, *peers), plan.workers, plan.repeat, plan.run_seconds, budget
     )
     if json is not None:
         json.write_text("")
@@ -65,12 +76,12 @@ def nexmark(plan: ThroughputPlan, json: Path | None, console: Console) -> list[M
             append_json(json, measured, tables)
     for line in errors(results):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(_throughput_table(results, tables, plan.repeat))
+    console.print(_throughput_table(results, tables, plan.repeat, peers))
     return results
 
 
 def _throughput_table(
-    results: Sequence[Mapping[str, Measured]], tables: Mapping[str, TableFacts], repeat: int
+    results: Sequence[Mapping[str, Measured]], tables: Mapping[str, TableFacts], repeat: int, peers: Sequence[str]
 ) -> Table:
     computer = machine()
     table = Table(
@@ -79,12 +90,14 @@ def _throughput_table(
         box=box.SIMPLE_HEAD,
     )
     table.add_column("query", no_wrap=True)
-    for name in ("rows", "s", "CPU s", "M rows/s", "per core", "MB", "duckdb s", "duckdb CPU s"):
+    theirs = [f"{peer} {measure}" for peer in peers for measure in ("s", "CPU s")]
+    for name in ("rows", "s", "CPU s", "M rows/s", "per core", "MB", *theirs):
         table.add_column(name, justify="right", no_wrap=True)
     for measured in results:
-        ours, oracle = measured[OURS], measured[ORACLE]
+        ours = measured[OURS]
+        others = [cell for peer in peers for cell in _times(measured[peer])]
         rows = rows_read(ours.case, tables)
-        table.add_row(f"{ours.case.name} {ours.case.title}", f"{rows:,}", *_cells(ours, rows), *_times(oracle))
+        table.add_row(f"{ours.case.name} {ours.case.title}", f"{rows:,}", *_cells(ours, rows), *others)
     return table
 
 

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from sabotnb.cli.bench.compare.suite import SUITES, load
-from sabotnb.cli.bench.throughput import ThroughputPlan, nexmark
+from sabotnb.cli.bench.throughput import ThroughputPlan, joins, nexmark
 from sabotnb.errors import EnvError
 
 NAMES = ["q1", *(f"q{number}" for number in range(10, 20))]
@@ -20,6 +20,19 @@ def run(tmp_path_factory):
         text, lines = io.StringIO(), folder / "lines.json"
         results = nexmark(ThroughputPlan(events=20_000, only="q1", repeat=1), lines, Console(file=text, width=200))
     return results, text.getvalue(), [json.loads(line) for line in lines.read_text().splitlines()]
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(300)
+def test_joins_by_time_have_the_answers_of_polars_and_duckdb(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    text = io.StringIO()
+    results = joins(ThroughputPlan(events=20_000, repeat=1), None, Console(file=text, width=250))
+    found = {(case[engine].case.name, engine): case[engine].status for case in results for engine in case}
+    names = ["until", "range", "filtered", "asof", "window", "sliding", "bounded"]
+    expected = {(name, engine): "ok" for name in names for engine in ("sabotnb", "polars", "duckdb")}
+    assert found == {**expected, ("sliding", "polars"): "not expressed"}
+    assert "polars CPU s" in text.getvalue()
 
 
 @pytest.mark.cluster

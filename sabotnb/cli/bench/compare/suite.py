@@ -18,7 +18,10 @@ SUITES = {
 }
 """Suite -> module with its ``SUITE``."""
 
-QUERY_SETS = SUITES | {"nexmark-queries": "sabotnb.cli.bench.suites.nexmark_queries_suite"}
+QUERY_SETS = SUITES | {
+    "nexmark-queries": "sabotnb.cli.bench.suites.nexmark_queries_suite",
+    "joins": "sabotnb.cli.bench.suites.joins_suite",
+}
 """Also what is measured over data that are not written for the benchmark."""
 
 Write = Callable[[Path, float, "FileKind"], None]
