@@ -50,7 +50,7 @@ class Config:
     """A job whose rows only its session reads is canceled when that session has been lost for so long."""
 
     commit_wait_seconds: float = 60.0
-    """A job whose output is prepared fails after so long without an agent that can commit it."""
+    """A job without an agent that can commit or remove its output, or with too few slots to start again, fails then."""
 
     dashboard_hosts: str = ""
     """Host names, separated by commas, of a proxy for Dask's pages, which else accept names of the loopback only."""

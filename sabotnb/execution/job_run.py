@@ -153,6 +153,12 @@ class JobRun:
         """True while it may be given slots."""
         return self.state is JobState.PENDING or self.restart_ready
 
+    @property
+    def awaits_committer(self) -> bool:
+        """True while its tasks have ended, and there is no agent to commit or abort its output."""
+        ending = self.state in (JobState.COMMITTING, JobState.FAILING, JobState.CANCELING)
+        return ending and self.committer is None and self.over()
+
     def move(self, state: JobState, now: float) -> None:
         """Change the state; IllegalTransition if the table has no such move."""
         check_job_move(self.name, self.state, state)

@@ -144,8 +144,8 @@ class Machine:
         self._leases.heard(event.agent.id, now)
         if self._lease_timer is None:
             yield self._arm_lease_timer(now)
-        for job in self.jobs.values():
-            if job.state is JobState.COMMITTING and job.committer is None:  # its last committer was lost
+        for job in list(self.jobs.values()):
+            if job.awaits_committer:  # the last agent was lost
                 yield from self._ending.ask_committer(now, job)
         yield from self._scheduling.place_pending(now)
 

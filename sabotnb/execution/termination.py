@@ -24,7 +24,7 @@ dies may have died of the commit itself (memory, a crashing file system client),
 **Deadlines.** If no agent is left, complete output waits ``commit_wait_seconds`` for an agent to join; ``machine`` asks
 it in that case. After the deadline, or after ``MOST_COMMITTERS``, the run is FAILED *without* an abort: an earlier
 committer may have made part of the output visible, and removing it could destroy rows that cannot be produced again.
-An abort never waits: without an agent, temporary files stay until the next run that writes there removes them.
+An abort waits as long. Without an agent, temporary files stay until the next run that writes there removes them.
 
 **End.** ``_end`` is the only way out of a run: it frees the slots, tells the agents, and lets a successor or pending
 runs begin.
@@ -152,8 +152,7 @@ class Termination:
     def ask_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """Ask an agent to commit or abort the run's output; agents that ran its tasks, and have its graph, come first.
 
-        Without any agent, a commit waits for one until its deadline, and an abort is skipped: the next run that writes
-        there removes the temporary files.
+        Without any agent, it waits for one until a deadline.
         """
         agents = self._state.agents
         candidates = [*(agent for agent in job.used_agents() if agent in agents), *agents]
@@ -161,7 +160,7 @@ class Termination:
         action = _action(job)
         if job.committer is not None:
             yield Commit(job.committer, job.id, job.epoch, action, job.request.execution, tuple(job.committables))
-        elif action == "abort":
+        elif not job.request.publishes:
             yield from self._removed(now, job)
         else:
             job.commit_deadline = now + self._commit_wait_seconds
@@ -170,18 +169,22 @@ class Termination:
     def lose_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """The committer of ``job`` is lost: ask another agent, unless too many were lost already."""
         job.lost_committers += 1
-        if job.state is JobState.COMMITTING and job.lost_committers >= MOST_COMMITTERS:
+        if job.lost_committers < MOST_COMMITTERS:
+            yield from self.ask_committer(now, job)
+        elif job.state is JobState.COMMITTING:
             yield from self._give_commit_up(now, job, f"{job.lost_committers} agents were lost while they committed it")
         else:
-            yield from self.ask_committer(now, job)
+            yield from self._removed(now, job)
 
     def overdue(self, now: float, event: CommitOverdue) -> Iterable[Instruction]:
-        """A commit deadline has passed: fail the run that still waits for an agent."""
+        """The deadline of a commit or an abort has passed: end the run that still waits for an agent."""
         for job in list(self._state.jobs.values()):
-            if job.id != event.run or job.state is not JobState.COMMITTING or job.committer is not None:
+            if job.id != event.run or not job.awaits_committer:
                 continue
             if now > job.commit_deadline + LATE_SECONDS:  # grant another full wait
                 yield from self.ask_committer(now, job)
+            elif job.state is not JobState.COMMITTING:
+                yield from self._removed(now, job)
             else:
                 waited = f"the last agent was lost, and none joined within {self._commit_wait_seconds:g} s"
                 yield from self._give_commit_up(now, job, waited)

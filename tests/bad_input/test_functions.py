@@ -121,6 +121,31 @@ def test_a_function_that_ends_its_process(env, tmp_path, written):
     env.cluster.jobs.wait_agents(2, 60)
 
 
+def crashing(*marks):
+    """Rows of a function that ends its process once for each file of ``marks`` that does not exist yet."""
+
+    def crash(batch):
+        for mark in marks:
+            if not mark.exists():
+                mark.touch()
+                os._exit(3)
+        return batch
+
+    return FLIGHTS.map_batches(crash, schema=FLIGHTS.schema)
+
+
+def test_rows_that_are_collected_survive_a_lost_worker(env, tmp_path):
+    assert len(crashing(tmp_path / "1").to_rows()) == 10
+    env.cluster.jobs.wait_agents(2, 60)
+
+
+def test_rows_that_are_collected_survive_no_function_that_crashes_twice(env, tmp_path):
+    with pytest.raises(errors.JobFailed, match="a user function probably crashes the worker") as caught:
+        crashing(tmp_path / "1", tmp_path / "2").to_rows()
+    assert isinstance(caught.value.reason, errors.AgentLost)
+    env.cluster.jobs.wait_agents(2, 60)
+
+
 def test_a_module_that_is_here_alone(env, tmp_path, monkeypatch, written):
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "geo_of_test.py").write_text("def same(batch):\n    return batch\n")

@@ -412,9 +412,23 @@ def test_a_run_whose_output_nobody_can_remove_is_over(end, state):
     cluster.fail() if end == "fail" else cluster.command(end, "job")
     assert cluster.state() == state.replace("ED", "ING")
     cluster.lose(1)
-    assert cluster.state() == state
+    assert cluster.state() == state.replace("ED", "ING")
+    cluster.fire(CommitOverdue)
+    assert (cluster.state(), cluster.now) == (state, 60)
     cluster.feed(AgentUp(agent(2)))
     assert cluster.submit(request()).how == "started"
+
+
+@pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])
+def test_an_agent_that_joins_soon_removes_the_output(end, state):
+    cluster = Simulator(agents=1)
+    cluster.submit(request())
+    cluster.silent = {"agent-1"}
+    cluster.fail() if end == "fail" else cluster.command(end, "job")
+    cluster.lose(1)
+    cluster.feed(AgentUp(agent(2)))
+    assert [(commit.agent, commit.action) for commit in cluster.told_to(Commit)] == [("agent-2", "abort")]
+    assert cluster.state() == state
 
 
 def test_a_canceled_job_that_loses_an_agent_was_canceled_all_the_same():

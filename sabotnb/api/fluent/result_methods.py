@@ -36,8 +36,11 @@ class ResultMethods(StreamBase):
         return preview(self.flow, n, seconds(timeout) or 0.0)
 
     def to_arrow(self) -> pa.Table:
-        """Run now, on the open env or else in this process, and return all rows. Bounded streams only."""
-        return pa.Table.from_batches(list(self), schema=self.schema)
+        """Run now, on the open env or else in this process, and return all rows. Bounded streams only.
+
+        It runs once more if a worker process is lost.
+        """
+        return pa.Table.from_batches(collecting.all_batches(self.flow), schema=self.schema)
 
     collect = to_arrow
 

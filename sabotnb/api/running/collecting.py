@@ -17,10 +17,25 @@ from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.sampled_run import collected
 from sabotnb.api.running.submission import compiled_for, submit
 from sabotnb.api.stream_node import StreamPlan, is_bounded
-from sabotnb.errors import ClusterLost, GraphError
+from sabotnb.errors import AgentLost, ClusterLost, GraphError, InsufficientSlots, JobFailed
 from sabotnb.graph import Sink
 
 Batches = Generator[pa.RecordBatch, None, None]
+
+
+def all_batches(flow: StreamPlan) -> list[pa.RecordBatch]:
+    """Run ``flow`` and return all of its rows. It runs once more if a worker is lost, as no row was returned yet.
+
+    Raises as ``batches_of`` does; JobFailed for the first loss if no worker is left, and for the second one.
+    """
+    try:
+        return list(batches_of(flow))
+    except JobFailed as failed:
+        if not isinstance(failed.reason, AgentLost):
+            raise
+        with suppress(InsufficientSlots):
+            return list(batches_of(flow))
+        raise
 
 
 def batches_of(flow: StreamPlan) -> Batches:
