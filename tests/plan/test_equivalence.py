@@ -513,9 +513,10 @@ def timed(rows):
 
 @st.composite
 def joins_by_time(draw):
-    """A join by time, a filter on its columns, and some of the columns."""
+    """A join by time, also of a stream with itself, filters on its columns, and some of the columns."""
     chosen = st.lists(st.integers(0, 23), min_size=1, max_size=16).map(sorted)
-    left, right = timed(draw(chosen)), timed(draw(chosen))
+    left = timed(draw(chosen))
+    right = left if draw(st.booleans()) else timed(draw(chosen))
     how = draw(st.sampled_from(HOWS))
     kind = draw(st.sampled_from(["interval", "until", "window", "asof"]))
     if kind == "window":

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from sabotnb.config import Config
 from sabotnb.operators import create
-from sabotnb.protocol import MIN_WATERMARK, EndReason, OperatorContext
+from sabotnb.protocol import CLOCK, MIN_WATERMARK, EndReason, OperatorContext
 
 TIME = pa.timestamp("us")
 LEFT = pa.schema({"k": pa.dictionary(pa.int32(), pa.string()), "t": TIME, "e": TIME, "n": pa.int64()})
 RIGHT = pa.schema({"k": pa.string(), "t": TIME, "m": pa.int64()})
 SCHEMAS = (LEFT, RIGHT)
+PORTS = (0, 1, 2, 3)
 
 KEY = st.none() | st.sampled_from("abc")
 AT = st.integers(0, 30)
@@ -23,11 +24,13 @@ RIGHT_ROW = st.tuples(KEY, AT, st.integers(0, 3))
 EVENTS = st.lists(
     st.tuples(st.just(0), LEFT_ROW)
     | st.tuples(st.just(1), RIGHT_ROW)
+    | st.tuples(st.just(2), st.tuples(LEFT_ROW, AT))
+    | st.tuples(st.just(3), st.tuples(RIGHT_ROW, AT))
     | st.tuples(st.just("watermark"), AT)
     | st.tuples(st.just("cut"), st.just(None)),
     max_size=40,
 )
-"""Rows of both ports in an order; a batch ends where the port changes, at a cut and at a watermark."""
+"""Rows of both ports in an order (2 and 3: with clocks); a batch ends where that changes, at a cut and a watermark."""
 
 
 def batch_of(port, rows):
@@ -46,17 +49,18 @@ class Run:
     """An operator that was fed with events: its rows, those that are late, and the watermark that left."""
 
     def __init__(self, spec, events, limit=65_536, move=False):
-        self.spec, self.rows, self.late, self.in_time = spec, [], [], ([], [])
+        self.spec, self.rows, self.late = spec, [], []
+        self.arrived = ([], [])  # all rows, each with its clock behind
         self.sizes = []
         self._limit = limit
         self.watermark = self.released = MIN_WATERMARK
         self._time = None
         self.operator = self._opened()
-        for (kind, _), group in groupby(enumerate(events), lambda item: (item[1][0], item[1][0] in (0, 1) or item[0])):
+        for (kind, _), group in groupby(enumerate(events), lambda item: (item[1][0], item[1][0] in PORTS or item[0])):
             rows = [content for _, (_, content) in group]
             if kind == "watermark":
                 self._advance(rows[0])
-            elif kind in (0, 1):
+            elif kind in PORTS:
                 self._push(kind, rows)
             elif move:
                 self._move()
@@ -79,9 +83,21 @@ class Run:
             for group in before.groups():
                 state.load(group, before.export(group))
 
-    def _push(self, port, rows):
-        self.in_time[port].extend(row for row in rows if row[1] >= self.watermark)
-        self._collect(self.operator.process(port, batch_of(port, rows)))
+    @property
+    def in_time(self):
+        """The rows of both ports that are not behind their clock."""
+        return tuple([row[:-1] for row in rows if row[1] >= row[-1]] for rows in self.arrived)
+
+    def _push(self, kind, rows):
+        port, clocks = kind % 2, None
+        if kind > 1:
+            rows, clocks = zip(*rows, strict=True)
+        batch = batch_of(port, rows)
+        if clocks is not None:
+            batch = batch.append_column(CLOCK, pa.array(clocks, pa.int64()))
+        for row, clock in zip(rows, clocks or [self.watermark] * len(rows), strict=True):
+            self.arrived[port].append((*row, max(clock, self.watermark)))
+        self._collect(self.operator.process(port, batch))
 
     def _advance(self, us):
         self.watermark = max(self.watermark, us)
@@ -117,11 +133,12 @@ def numbered(batch):
 
 
 def by_duckdb(query, in_time):
-    """The rows of a query over the tables l and r."""
-    columns = (["k", "t", "e", "n"], ["k", "t", "m"])
+    """The rows of a query over the tables l and r, with the clocks in c if the rows have them."""
+    columns = (["k", "t", "e", "n", "c"], ["k", "t", "m", "c"])
     with duckdb.connect() as connection:
-        for name, rows, names in zip("lr", in_time, columns, strict=True):
-            values = list(zip(*rows, strict=True)) or [()] * len(names)
+        for name, rows, known in zip("lr", in_time, columns, strict=True):
+            values = list(zip(*rows, strict=True)) or [()] * len(known)
+            names = known[: len(values)]
             types = [pa.string() if column == "k" else pa.int64() for column in names]
             arrays = [pa.array(column, kind) for column, kind in zip(values, types, strict=True)]
             connection.register(name, pa.table(arrays, names=names))
