@@ -61,6 +61,8 @@ class Latency:
 class TaskMetrics:
     """The metrics of one task. ``queued`` are unread bytes in its gate, ``fill`` is the fill of its fullest channel.
 
+    ``queue_seconds`` is how long the task takes to consume them; None before that was measured.
+
     ``reported`` is the time of its agent's last report (None: no report yet). ``final`` totals were reported at the end
     of the task; an ended task without final totals was lost, and has the totals of the last report.
     """
@@ -77,6 +79,7 @@ class TaskMetrics:
     late: int = 0
     queued: int = 0
     fill: float = 0.0
+    queue_seconds: float | None = 0.0
     state_keys: int = 0
     state_bytes: int = 0
     watermark: int | None = None
@@ -140,7 +143,7 @@ class VertexMetrics:
     ``load`` is the mean over running tasks, ``busiest`` the largest busy share and ``busiest_task`` its task.
     ``skew_task`` is the task with most rows in (of a source: out) in the last half minute, and ``skew`` its number of
     rows divided by the mean: 1 is even, None means that there were no rows. ``idle_since`` is set when no row has come
-    in for over a second while the job runs.
+    in for over a second while the job runs. ``queue_seconds`` is the largest of its tasks, None if none was measured.
     """
 
     id: str
@@ -165,6 +168,7 @@ class VertexMetrics:
     late: int = 0
     queued: int = 0
     fill: float = 0.0
+    queue_seconds: float | None = 0.0
     state_keys: int = 0
     state_bytes: int = 0
     watermark: int | None = None
@@ -181,8 +185,10 @@ class VertexMetrics:
 class EdgeMetrics:
     """One edge of the execution graph. ``fill`` is the fill of its fullest channel, ``queued`` bytes in all channels.
 
-    ``shares`` are the downstream tasks' shares of the rows of the last half minute, the largest first. It is empty if
-    they are unknown: there were no rows, or several edges lead to the vertex, whose rows a task counts together.
+    ``queue_seconds`` is how long the slowest of the receiving tasks takes to consume what it has of them; None before
+    that was measured. ``shares`` are the downstream tasks' shares of the rows of the last half minute, the largest
+    first. It is empty if they are unknown: there were no rows, or several edges lead to the vertex, whose rows a task
+    counts together.
     """
 
     index: int
@@ -196,6 +202,7 @@ class EdgeMetrics:
     sent: Throughput = field(default_factory=Throughput)
     queued: int = 0
     fill: float = 0.0
+    queue_seconds: float | None = 0.0
     shares: tuple[Share, ...] = ()
     watermark: int | None = None
     """The smallest watermark that the upstream tasks have sent; None without event time."""

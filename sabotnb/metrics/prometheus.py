@@ -36,6 +36,7 @@ TASK: Sequence[MetricSpec] = (
     ("backpressured_ratio", "Share of the last seconds spent backpressured", lambda task: task.load.backpressured),
     ("queued_bytes", "Bytes queued in its input gate", lambda task: task.queued),
     ("queue_fill_ratio", "How full its fullest channel is", lambda task: task.fill),
+    ("queue_seconds", "Time that it takes to consume what is queued", lambda task: task.queue_seconds),
     ("watermark_seconds", "Event time of its input since the epoch", lambda task: _seconds(task.watermark)),
     ("state_keys", "Keys in its state", lambda task: task.state_keys),
     ("state_bytes", "Memory used by its state", lambda task: task.state_bytes),
@@ -52,6 +53,7 @@ EDGE: Sequence[MetricSpec] = (
     ("bytes_total", "Bytes sent", lambda edge: edge.sent.bytes),
     ("queued_bytes", "Bytes queued in its channels", lambda edge: edge.queued),
     ("queue_fill_ratio", "How full its fullest channel is", lambda edge: edge.fill),
+    ("queue_seconds", "Time to consume what is queued, of the slowest receiver", lambda edge: edge.queue_seconds),
     ("watermark_seconds", "Event time sent since the epoch", lambda edge: _seconds(edge.watermark)),
 )
 

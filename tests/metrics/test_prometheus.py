@@ -64,10 +64,11 @@ def test_jobs_have_a_state_and_metrics():
 
 
 def test_edges_have_rows_and_bytes_sent():
-    sent = replace(edge("source_0", "by"), sent=Throughput(3, 0, 24), fill=0.5)
+    sent = replace(edge("source_0", "by"), sent=Throughput(3, 0, 24), fill=0.5, queue_seconds=0.2)
     values = samples(running(job="late", edges=(sent,)))
     assert values["sabotnb_edge_bytes_total", ("edge", "source_0->by:0"), ("job", "late")] == 24
     assert values["sabotnb_edge_queue_fill_ratio", ("edge", "source_0->by:0"), ("job", "late")] == 0.5
+    assert values["sabotnb_edge_queue_seconds", ("edge", "source_0->by:0"), ("job", "late")] == 0.2
 
 
 def test_event_time_has_watermarks_and_late_rows_per_operator():

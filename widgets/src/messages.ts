@@ -107,6 +107,7 @@ export interface TaskMetrics {
   late: number;
   queued: number;
   fill: number;
+  queue_seconds: number | null;
   state_keys: number;
   state_bytes: number;
   watermark: number | null;
@@ -181,6 +182,7 @@ export interface VertexMetrics {
   late: number;
   queued: number;
   fill: number;
+  queue_seconds: number | null;
   state_keys: number;
   state_bytes: number;
   watermark: number | null;
@@ -202,6 +204,7 @@ export interface EdgeMetrics {
   sent: Throughput;
   queued: number;
   fill: number;
+  queue_seconds: number | null;
   shares: Share[];
   watermark: number | null;
 }

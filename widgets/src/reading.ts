@@ -96,6 +96,7 @@ const vertex = shape<VertexMetrics>({
   late: number,
   queued: number,
   fill: number,
+  queue_seconds: maybe(number),
   state_keys: number,
   state_bytes: number,
   watermark: maybe(number),
@@ -116,6 +117,7 @@ const edge = shape<EdgeMetrics>({
   sent: flow,
   queued: number,
   fill: number,
+  queue_seconds: maybe(number),
   shares: many(shape<Share>({ task: number, part: number })),
   watermark: maybe(number),
 });

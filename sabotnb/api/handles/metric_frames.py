@@ -12,9 +12,9 @@ if TYPE_CHECKING:  # only for annotations: describing and previewing a stream do
 
 TIMES = frozenset({"watermark", "time", "reported"})
 """Columns that hold moments: microseconds since the epoch become timestamps of UTC."""
-MAY_MISS = frozenset({"lag", "latency_p50", "latency_p99", "largest_share", "skew"})
+MAY_MISS = frozenset({"lag", "latency_p50", "latency_p99", "largest_share", "queue_seconds", "skew"})
 """Columns of numbers that may be null everywhere."""
-CHANNELS = ("edge", "sender", "receiver", "held", "credit", "fill")
+CHANNELS = ("edge", "sender", "receiver", "held", "credit", "fill", "queue_seconds")
 HISTORY = ("time", "vertex", "rows_rate", "busy", "idle", "backpressured", "queued")
 """Columns of what the cluster gives as rows already (``execution.figures``)."""
 
@@ -102,6 +102,7 @@ def _edge(edge: EdgeMetrics, tasks: Mapping[str, int], at: float) -> dict[str, A
         "bytes_rate": edge.sent.bytes_rate,
         "queued": edge.queued,
         "fill": edge.fill,
+        "queue_seconds": edge.queue_seconds,
         "largest_share": edge.shares[0].part if edge.shares else None,
         "watermark": edge.watermark,
         "lag": lag_of(edge.watermark, at),
@@ -116,6 +117,7 @@ def _figures(metrics: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
         **_load(metrics.load),
         "queued": metrics.queued,
         "fill": metrics.fill,
+        "queue_seconds": metrics.queue_seconds,
         "state_keys": metrics.state_keys,
         "state_bytes": metrics.state_bytes,
         "watermark": metrics.watermark,

@@ -11,7 +11,7 @@ MICRO = 1_000_000
 
 
 def channel_rows(job: JobRun) -> Iterator[dict[str, Any]]:
-    """Each channel that holds unread bytes: its edge, the tasks at its ends, bytes held, credit left, fullness."""
+    """Each channel that holds unread bytes: its edge and tasks, bytes held, credit left, fullness, time to consume."""
     edges = {edge.index: edge for edge in job.topology.edges}
     for task in job.tasks.values():
         for queue in task.queues:
@@ -22,6 +22,7 @@ def channel_rows(job: JobRun) -> Iterator[dict[str, Any]]:
                 "held": queue.held,
                 "credit": queue.credit,
                 "fill": queue.held / max(1, queue.held + queue.credit),
+                "queue_seconds": queue.seconds,
             }
 
 

@@ -28,7 +28,7 @@ from sabotnb.metrics import (
     merged,
     why,
 )
-from sabotnb.protocol import FIRST_EPOCH, MAX_WATERMARK, JobEdge, JobState, JobTopology, JobVertex, TaskState
+from sabotnb.protocol import FIRST_EPOCH, MAX_WATERMARK, JobEdge, JobState, JobTopology, JobVertex, Queue, TaskState
 
 IDLE_SECONDS = 1.0
 """A vertex that has received no row for longer than this is idle."""
@@ -126,6 +126,7 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
         late=counters.late,
         queued=sum(queue.held for queue in queues),
         fill=max((_fill(queue.held, queue.credit) for queue in queues), default=0.0),
+        queue_seconds=_queue_seconds(queues),
         state_keys=counters.state_keys,
         state_bytes=counters.state_bytes,
         watermark=_finite(counters.watermark),
@@ -164,6 +165,7 @@ def _vertex(job: JobRun, vertex: JobVertex, tasks: Tasks, now: float, ahead: flo
         late=sum(task.late for task in all_tasks),
         queued=sum(task.queued for task in all_tasks),
         fill=max((task.fill for task in all_tasks), default=0.0),
+        queue_seconds=_longest(task.queue_seconds for task in all_tasks),
         state_keys=sum(task.state_keys for task in all_tasks),
         state_bytes=sum(task.state_bytes for task in all_tasks),
         watermark=min(watermarks, default=None),
@@ -266,7 +268,8 @@ def _idle_since(job: JobRun, vertex: str, tasks: Tasks, now: float, ahead: float
 
 def _edge(job: JobRun, edge: JobEdge, by_vertex: Mapping[str, Tasks]) -> EdgeMetrics:
     index = edge.index
-    queues = [queue for task, _ in by_vertex.get(edge.down, ()) for queue in task.queues if queue.edge == index]
+    by_task = [[queue for queue in task.queues if queue.edge == index] for task, _ in by_vertex.get(edge.down, ())]
+    queues = [queue for queues in by_task for queue in queues]
     return EdgeMetrics(
         index=index,
         id=f"{job.id}:{edge.path}",
@@ -279,6 +282,7 @@ def _edge(job: JobRun, edge: JobEdge, by_vertex: Mapping[str, Tasks]) -> EdgeMet
         sent=_sum(task.reports.sent(index) for task, _ in by_vertex.get(edge.up, ())),
         queued=sum(queue.held for queue in queues),
         fill=max((_fill(queue.held, queue.credit) for queue in queues), default=0.0),
+        queue_seconds=_longest(map(_queue_seconds, by_task)),
         shares=_shares(job, edge, by_vertex),
         watermark=_finite(_least(task.counters.output_watermark for task, _ in by_vertex.get(edge.up, ()))),
     )
@@ -340,6 +344,18 @@ def _finite(watermark: int | None) -> int | None:
 
 def _fill(held: int, credit: int) -> float:
     return held / (held + credit) if held > 0 and credit > 0 else float(held > 0)
+
+
+def _queue_seconds(queues: Sequence[Queue]) -> float | None:
+    """Return how long one task takes to consume what it has in ``queues``; None if its rate was not measured."""
+    seconds = [queue.seconds for queue in queues if queue.seconds is not None]
+    return None if len(seconds) < len(queues) else sum(seconds)
+
+
+def _longest(seconds: Iterable[float | None]) -> float | None:
+    """Return the largest of the times that were measured; None if some queue is not empty and none was measured."""
+    times = list(seconds)
+    return max((time for time in times if time is not None), default=None if times else 0.0)
 
 
 def _sum(flows: Iterable[Throughput]) -> Throughput:

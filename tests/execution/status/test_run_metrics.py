@@ -171,6 +171,25 @@ def test_an_edge_has_what_was_sent_its_fullest_channel_and_who_got_how_much():
     assert (edge.sent.rows, edge.sent.rows_rate, edge.sent.bytes_rate) == (50, 20, 200)
 
 
+@pytest.mark.parametrize(
+    ("queues", "tasks", "longest"),
+    [
+        ({}, [0.0, 0.0], 0.0),
+        ({"write0": (Queue(0, 0, 10, 5, 0.1), Queue(0, 1, 20, 5, 0.2))}, [pytest.approx(0.3), 0.0], 0.3),
+        ({"write0": (Queue(0, 0, 10, 5, 0.1),), "write1": (Queue(0, 0, 20, 5, 0.4),)}, [0.1, 0.4], 0.4),
+        ({"write0": (Queue(0, 0, 10, 5, None),), "write1": (Queue(0, 0, 20, 5, 0.4),)}, [None, 0.4], 0.4),
+        ({"write0": (Queue(0, 0, 1, 1),), "write1": (Queue(0, 0, 1, 1),)}, [None, None], None),
+    ],
+)
+def test_queue_seconds_are_those_of_the_task_that_needs_longest(queues, tasks, longest):
+    cluster = Reporting()
+    cluster.report(1, write0=TaskCounters(rows_in=3), write1=TaskCounters(rows_in=1), queues=queues)
+    metrics = cluster.metrics()
+    assert [task.queue_seconds for task in metrics.tasks if task.vertex == "write"] == tasks
+    found = [metrics.edges[0].queue_seconds, cluster.vertex("write").queue_seconds]
+    assert found == [longest if longest is None else pytest.approx(longest)] * 2
+
+
 def test_a_vertex_has_a_dot_for_each_of_a_few_tasks_the_worst_first():
     cluster = Reporting()
     for second in (1, 2):

@@ -105,7 +105,7 @@ test("a line says where it leads, how rows spread, and how full its queue is", (
   const edges = new Map(job.live.metrics?.edges.map((one) => [one.index, one]));
   const lines = job.graph.picture.views[1]?.lines ?? [];
   expect(lines[1] && lineFigures(lines[1], edges, 0).label).toBe(
-    "filter_0 to join_0, hash(carrier), 9.1k/s, 6,849,120 rows, queue 91 % full",
+    "filter_0 to join_0, hash(carrier), 9.1k/s, 6,849,120 rows, queue 91 % full: 182 ms of work",
   );
 });
 

@@ -1,5 +1,5 @@
 /** Texts and shares that a box and a line show of the metrics, for display and for screen readers. Pure. */
-import { brief, counted, cut, manyLate, rate, share } from "../format";
+import { brief, counted, cut, manyLate, rate, seconds, share } from "../format";
 import type { EdgeMetrics, Line, Load, PictureNode, VertexMetrics } from "../messages";
 
 export type Mark = "waiting" | "running" | "finished" | "failed" | "canceled" | "removed" | "lost";
@@ -74,7 +74,8 @@ export function lineFigures(line: Line, edges: ReadonlyMap<number, EdgeMetrics>,
   const fill = Math.max(0, ...some.map((one) => one.fill));
   const way = line.type ? line.type.toLowerCase() : "in one task";
   const parts = [`${cut(line.up, NAME_LETTERS)} to ${cut(line.down, NAME_LETTERS)}`, line.label || way, rate(passed)];
-  if (some.length) parts.push(counted(rows, "row"), `queue ${share(fill)} full`);
+  const work = Math.max(0, ...some.map((one) => one.queue_seconds ?? 0));
+  if (some.length) parts.push(counted(rows, "row"), `queue ${share(fill)} full${work ? `: ${seconds(work)} of work` : ""}`);
   return { rate: passed, rows, fill, label: parts.map((part) => cut(part, 2 * NAME_LETTERS)).join(", ") };
 }
 

@@ -141,7 +141,7 @@ describe("the overview", () => {
     expect(texts(place, "[role=tab]")).toEqual(["Overview", "Sample", "Code"]);
     expect(facts(place)).toMatchObject({
       spread: "hash(carrier): rows of one key go to one task", channels: "16 channels",
-      queue: "3.6 MB queued, fullest channel 91 % full",
+      queue: "3.6 MB queued, 182 ms of work, fullest channel 91 % full",
     });
     expect([...place.querySelectorAll("li")].map((one) => texts(one, "span:not(.sabot-meter, .sabot-busy)"))).toEqual([
       ["task 1", "61 %"], ["task 0", "20 %"], ["task 2", "19 %"], ["task 3", "0 %"],

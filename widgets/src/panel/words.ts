@@ -44,11 +44,11 @@ export function loadInWords({ busy, backpressured, idle }: VertexMetrics["load"]
   return `busy ${share(busy)}, backpressured ${share(backpressured)}, idle ${share(idle)}`;
 }
 
-/** `empty`, `1.2 MB queued, fullest channel 91 % full`. */
-export function queueInWords({ queued, fill }: { queued: number; fill: number }): string {
+/** `empty`, `1.2 MB queued, 0.3 s of work, fullest channel 91 % full`. */
+export function queueInWords({ queued, fill, queue_seconds }: { queued: number; fill: number; queue_seconds?: number | null }): string {
   if (queued === 0 && fill === 0) return "empty";
-  const fullest = `fullest channel ${share(fill)} full`;
-  return queued === 0 ? fullest : `${bytes(queued)} queued, ${fullest}`;
+  const work = queue_seconds ? [`${seconds(queue_seconds)} of work`] : [];
+  return [...(queued === 0 ? [] : [`${bytes(queued)} queued`]), ...work, `fullest channel ${share(fill)} full`].join(", ");
 }
 
 export function latencyInWords(latency: VertexMetrics["latency"]): string {

@@ -147,6 +147,7 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
     late: 0,
     queued: 0,
     fill: 0,
+    queue_seconds: 0,
     state_keys: 0,
     state_bytes: 0,
     watermark: null,
@@ -184,6 +185,7 @@ function tasksOf(one: VertexSketch, over: boolean): TaskMetrics[] {
     ahead: 0,
     queued: 0,
     fill: 0,
+    queue_seconds: 0,
     state_keys: 0,
     state_bytes: 0,
     watermark: null,
@@ -209,6 +211,7 @@ function edgeOf(one: EdgeSketch, index: number, vertices: VertexSketch[], over: 
     sent: flow(Math.min(up.out, down.into), over),
     queued: Math.round((one.fill ?? 0) * 4e6),
     fill: one.fill ?? 0,
+    queue_seconds: (one.fill ?? 0) / 5,
     shares: down.loads.map((_, task) => ({ task, part: 1 / down.loads.length })),
     watermark: null,
   };
