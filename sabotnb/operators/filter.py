@@ -42,6 +42,7 @@ class FilterBatchesOperator(Operator):
     """Keeps rows for which the user's function returns true."""
 
     delayed = Delayed.SPLIT
+    calls_function = True
 
     def __init__(self, spec: FilterBatches, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec

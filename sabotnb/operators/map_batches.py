@@ -24,6 +24,7 @@ class MapBatchesOperator(Operator):
     """
 
     delayed = Delayed.SPLIT
+    calls_function = True
 
     def __init__(self, spec: MapBatches, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec

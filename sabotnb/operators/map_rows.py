@@ -25,6 +25,7 @@ class MapRowsOperator(Operator):
     """
 
     delayed = Delayed.SPLIT
+    calls_function = True
 
     def __init__(self, spec: MapRows, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec

@@ -85,6 +85,8 @@ class Operator(Protocol):
     """
 
     delayed: ClassVar[Delayed] = Delayed.DROP
+    calls_function: ClassVar[bool] = False
+    """True if ``process`` calls a function of the user with the rows: a slow one gets them in slices."""
 
     def open(self, ctx: OperatorContext) -> None:
         """Load functions and create state (``ctx.keyed``). An exception fails the job before any row flows."""

@@ -17,6 +17,8 @@ its credit, so an operator that makes a million batches from one can be canceled
 - Delayed rows have a hidden column, and ``Operator.delayed`` says what an operator does with it. Side outputs, probes
   and the samples of failures never have it, nor do rows behind an operator that ends event time. A chain that has met
   no delayed rows does not look for them.
+- An operator that calls a function of the user gets a large batch in slices of about 100 ms (``call_sizes``), each as
+  a call of its own. Between two of them None is yielded.
 - Every call into an operator, and every ``next`` on an iterator that it returned, is a step: it has a name for error
   messages, its time is measured, and it can be interrupted. Steps never nest, as an operator returns its batches to
   the chain instead of calling the next operator. Taking the next item of a tuple cannot fail and is not a step.
@@ -52,6 +54,7 @@ from sabotnb.protocol import (
     Status,
     Watermark,
 )
+from sabotnb.task.call_sizes import CallSize
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
 
@@ -83,7 +86,9 @@ class Stage(NamedTuple):
 class _Call:
     """A call of an operator and its remaining results; ``complete`` if pulling them runs no code of the operator.
 
-    ``yielded`` is the number of items that were yielded before the last pull; -1 before the first.
+    ``yielded`` is the number of items that were yielded before the last pull; -1 before the first. ``rest`` are the
+    rows of ``port`` that the operator has to process after this call. ``measured`` is the number of rows of a call into
+    a function of the user, 0 for others, and ``began`` the time that its operator had taken before.
     """
 
     position: int
@@ -92,6 +97,10 @@ class _Call:
     outs: Iterator[Out]
     complete: bool
     yielded: int = -1
+    port: int = 0
+    rest: pa.RecordBatch | None = None
+    measured: int = 0
+    began: float = 0.0
 
 
 class _Done:
@@ -130,6 +139,7 @@ class Chain:
             cast("SinkOperator", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
         )
         self._choosy = [stage.operator for stage in stages if type(stage.operator).accepts is not Operator.accepts]
+        self._sizes = [CallSize() if stage.operator.calls_function else None for stage in stages]
         self._opened = 0
         self._watermarks = [MIN_WATERMARK] * (len(self._stages) + 1)  # before each operator, and behind the last
         # Only AssignTimes makes delayed rows of others; from all other operators they come if they were met before.
@@ -261,6 +271,11 @@ class Chain:
                 out = self._pull(call)
                 if isinstance(out, _Done):
                     calls.pop()
+                    self._measure(call)
+                    if call.rest is not None:
+                        yielded += 1
+                        yield None
+                        calls.append(self._process(call.position, call.port, call.rest))
                     continue
                 routed = self._route(call.position, out)
                 if isinstance(routed, Emission):
@@ -272,7 +287,23 @@ class Chain:
             while calls:  # drops the iterators from the last to the first, as each works on a result of the one before
                 calls.pop()
 
+    def _measure(self, call: _Call) -> None:
+        size = self._sizes[call.position]
+        if call.measured and size is not None:
+            size.note(call.measured, self._steps.spent(self._stages[call.position].node.id) - call.began)
+
     def _process(self, position: int, port: int, batch: pa.RecordBatch) -> _Call:
+        size = self._sizes[position]
+        if size is None:
+            return self._processed(position, port, batch)
+        began = self._steps.spent(self._stages[position].node.id)
+        rest = batch.slice(size.rows) if batch.num_rows > size.rows else None
+        first = batch if rest is None else batch.slice(0, size.rows)
+        call = self._processed(position, port, first)
+        call.port, call.rest, call.measured, call.began = port, rest, first.num_rows, began
+        return call
+
+    def _processed(self, position: int, port: int, batch: pa.RecordBatch) -> _Call:
         node, operator, _ = self._stages[position]
         delayed = self._meets_delayed and is_delayed(batch)
         rows = without_clock(batch) if delayed else batch

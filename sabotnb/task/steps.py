@@ -68,6 +68,10 @@ class Steps:
                 seconds[operator] = seconds.get(operator, 0.0) + self._clock() - self._since
             return seconds
 
+    def spent(self, operator: str) -> float:
+        """Return the seconds that the steps of an operator have taken; from the task's thread, while none runs."""
+        return self._seconds.get(operator, 0.0)
+
     def current(self) -> tuple[Node, str] | None:
         """Return the operator and name of the running step; from any thread."""
         return self._current

@@ -49,6 +49,7 @@ class Faulty(Operator):
         self._inner = inner
         self._fault = fault
         self.delayed = inner.delayed  # type: ignore[misc]  # it belongs to the class, but the wrapped one varies
+        self.calls_function = inner.calls_function  # type: ignore[misc]  # likewise
         self.opened = 0
         self.closed = 0
 

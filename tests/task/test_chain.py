@@ -2,12 +2,13 @@ import pyarrow as pa
 import pytest
 from taskjobs import Doubled, Evens, Exploding, Total, Written, X, rows
 
+from sabotnb.eventtime import clocks, with_clock
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.ids import RunId
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext
+from sabotnb.protocol.operator import Committable, Delayed, Operator, OperatorContext
 from sabotnb.protocol.state import StateSpec
 from sabotnb.state import KeySet
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
@@ -194,3 +195,58 @@ def test_a_state_name_is_unique_in_its_operator():
     with pytest.raises(StepFailed) as raised:
         chain(Twice())
     assert "op_0 has a state 'keys' already" in str(raised.value.__cause__)
+
+
+class Slow(Operator):
+    """Calls a function that takes ``per_row`` seconds for each row, by a clock of the test; emits every other call."""
+
+    calls_function = True
+
+    def __init__(self, per_row):
+        self.per_row, self.now, self.calls = per_row, 0.0, []
+
+    def process(self, port, batch):
+        self.calls.append(batch.num_rows)
+        self.now += self.per_row * batch.num_rows
+        if len(self.calls) % 2:
+            yield batch
+
+
+def slow_chain(slow, *others):
+    stages = [Stage(Node(f"op_{i}", specs.Union(1)), operator) for i, operator in enumerate([slow, *others])]
+    steps = Steps(lambda: slow.now)
+    return Chain(stages, steps, probes_of([stage.node.id for stage in stages]))
+
+
+def test_a_slow_function_gets_slices_of_100_ms_in_order():
+    slow = Slow(0.001)
+    items = list(slow_chain(slow, Doubled()).process(0, batch(*range(500))))
+    assert slow.calls == [128, 100, 100, 100, 72]
+    assert [x for item in items if item for x in item.batch["x"].to_pylist()] == [
+        2 * x for x in (*range(128), *range(228, 328), *range(428, 500))
+    ]
+
+
+def test_the_task_can_act_between_two_calls_of_a_slow_function():
+    slow = Slow(0.001)
+    work = slow_chain(slow).process(0, batch(*range(500)))
+    made = [len(slow.calls) for _ in work]
+    assert sorted(set(made)) == [1, 2, 3, 4, 5]
+    assert all(later - before <= 1 for before, later in zip([0, *made], made, strict=False))
+
+
+def test_work_that_is_dropped_between_two_calls_makes_no_further_call():
+    slow = Slow(0.001)
+    work = slow_chain(slow).process(0, batch(*range(500)))
+    next(work)
+    work.close()
+    assert slow.calls == [128]
+
+
+def test_delayed_rows_are_sliced_with_their_clocks():
+    slow = Slow(0.001)
+    slow.delayed = Delayed.SPLIT
+    delayed = with_clock(batch(*range(300)), pa.array([7] * 150 + [9] * 150))
+    items = [item for item in slow_chain(slow).process(0, delayed) if item]
+    assert [clocks(item.batch).to_pylist() for item in items] == [[7] * 128, [9] * 78]
+    assert slow.calls == [128, 22, 78, 72]

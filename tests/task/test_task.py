@@ -1,5 +1,6 @@
 import itertools
 import threading
+import time
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,7 @@ from taskjobs import (
     reads,
     rows,
     run,
+    start,
     vertex,
     writes,
 )
@@ -272,6 +274,41 @@ def test_a_task_whose_run_is_released_before_it_reads_its_cancel_is_canceled():
         deployed.start()
         deployed.reports.wait_until(lambda: len(deployed.reports.ends()) == 2)
         assert deployed.reports.ends() == ["CANCELED", "CANCELED"]
+
+
+class Spins(Operator):
+    """Works 0.2 ms for each row in its first calls; ``then`` is called at the end of each."""
+
+    calls_function = True
+
+    def __init__(self, sizes, then=lambda: None):
+        self.sizes, self.then = sizes, then
+
+    def process(self, port, batch):
+        self.sizes.append(batch.num_rows)
+        until = time.perf_counter() + 0.0002 * batch.num_rows
+        while time.perf_counter() < until:
+            pass
+        self.then()
+        return (batch,)
+
+
+def test_a_slow_function_gets_a_batch_in_slices_and_its_rows_stay_in_order():
+    sizes = []
+    job = graph([vertex("numbers", reads(numbers([range(4000)])), Custom(lambda: Spins(sizes)), COLLECT)])
+    values = [x for batch in start(job, Config()) for x in batch["x"].to_pylist()]
+    assert values == [*range(4000)]
+    assert sum(sizes) == 4000
+    assert max(sizes) < 2000  # 100 ms are 500 rows
+
+
+def test_a_task_reads_its_mailbox_between_two_calls_of_a_slow_function():
+    sizes = []
+    operator = Custom(lambda: Spins(sizes, lambda: deployed.command(CancelTasks(RUN, 1))))
+    with Deployed(graph([vertex("numbers", reads(numbers([range(4000)])), operator, COLLECT)]), Config()) as deployed:
+        deployed.start()
+        deployed.reports.wait(TaskState.CANCELED)
+    assert len(sizes) == 1
 
 
 def test_rows_batches_and_bytes_are_counted_on_both_sides_of_an_edge():

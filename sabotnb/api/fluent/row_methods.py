@@ -66,7 +66,8 @@ class RowMethods(StreamBase):
 
         The number of rows may change. Without ``schema``, ``fn`` is called on an empty batch to infer it. In a pandas
         frame, integers with nulls are ``Int64``; types that NumPy lacks (dates, decimals, lists, ...) are Arrow's.
-        ``on_error="side"`` puts the rows of a batch that raises into ``.side("errors")``.
+        ``on_error="side"`` puts the rows of a batch that raises into ``.side("errors")``. A slow function gets smaller
+        batches, so that a call takes about 100 ms.
 
         ``flights.map_batches(lambda batch: batch.select(["carrier", "delay"]))``
         """

@@ -39,6 +39,7 @@ class ProcessOperator(Operator):
     """
 
     delayed = Delayed.TAKE
+    calls_function = True
 
     def __init__(self, spec: Process, inputs: Sequence[pa.Schema], clock: Callable[[], int] = wall_clock) -> None:
         self._spec = spec
