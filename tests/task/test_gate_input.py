@@ -293,6 +293,112 @@ def test_all_interleavings_of_two_upstream_tasks(first):
             assert (items, task.input.ended) == expected(sequence), sequence
 
 
+class Attempts:
+    """Two upstream tasks, each of whose attempts may leave and be followed by others, at the gate of a task."""
+
+    def __init__(self):
+        self.task = Input((0, 0), (0, 1))
+        self.alive = [[channel] for channel in self.task.gate.all_channels()]
+        self.joined = 0
+
+    def take(self, up, kind, element):
+        """Carry out a step: the newest attempt sends, the oldest leaves. Returns what the task does for it."""
+        match kind:
+            case "join":
+                self.joined += 1
+                key = channel_key(up, attempts=(self.joined, 0))
+                added = list(self.task.input.add(0, key.up))
+                self.alive[up].append(self.task.gate.add(0, key))
+                return added
+            case "leave":
+                self.alive[up].pop(0).put(Leave(), 0)
+            case _:
+                self.alive[up][-1].put(element, 0)
+        return self.task.take()
+
+
+def heard(attempts, kind, element):
+    """Change what the attempts at one upstream task have told: the newest sends, the oldest leaves."""
+    match kind:
+        case "watermark":
+            attempts[-1].us, attempts[-1].idle = max(attempts[-1].us, element.us), False
+        case "idle":
+            attempts[-1].idle = True
+        case "end":
+            attempts.pop()
+        case "leave":
+            attempts.pop(0)
+        case "join":
+            attempts.append(Upstream())
+
+
+def expected_of_attempts(sequence):
+    """The same by visiting every attempt: items, and whether all are gone; None if one joins then."""
+    alive, items, low, was_idle = [[Upstream()], [Upstream()]], [], MIN_WATERMARK, False
+    for up, kind, element in sequence:
+        if not any(alive):
+            return items, None
+        heard(alive[up], kind, element)
+        if kind == "row":
+            items.append(element.data["x"].to_pylist())
+        running = [told for attempts in alive for told in attempts]
+        lowest = min((told.us for told in running if not told.idle), default=low)
+        if lowest > low:
+            items.append(Watermark(lowest))
+            low = lowest
+        idle = bool(running) and all(told.idle for told in running)
+        if idle is not was_idle:
+            items.append(Status(idle))
+            was_idle = idle
+    return items, not any(alive)
+
+
+def lives(length):
+    """All histories of an upstream task of ``length`` steps, or fewer if it ends or nothing of it is left."""
+    found, growing = set(), [()]
+    while growing:
+        steps = growing.pop()
+        alive = 1 + steps.count("join") - steps.count("leave")
+        if len(steps) == length or "end" in steps:
+            found.add(steps)
+            continue
+        kinds = ["join"] + ["row", "watermark", "idle", "leave"] * (alive > 0) + ["end"] * (alive == 1)
+        growing += [(*steps, kind) for kind in kinds]
+    return sorted(found)
+
+
+def steps_of(up, kinds):
+    watermarks = iter(SENT[up]["watermark"])
+    return [
+        (up, kind, next(watermarks) if kind == "watermark" else SENT[up].get(kind))  # leave and join have no element
+        for kind in kinds
+    ]
+
+
+@pytest.mark.parametrize("first", ["row", "watermark", "idle", "end", "leave", "join"])
+def test_all_interleavings_of_two_upstream_tasks_whose_attempts_join_and_leave(first):
+    for kinds in [kinds for kinds in lives(3) if kinds[0] == first]:
+        for others in lives(2):
+            for sequence in interleavings(steps_of(0, kinds), steps_of(1, others)):
+                check_attempts([step for _, step in sequence])
+
+
+def check_attempts(sequence):
+    expected_items, over = expected_of_attempts(sequence)
+    attempts, items = Attempts(), []
+    for step in sequence:
+        if over is None and attempts.task.input.ended:
+            with pytest.raises(ProtocolError, match="which has ended"):
+                attempts.take(*step)
+            break
+        items += attempts.take(*step)
+    assert items == expected_items, sequence
+    assert attempts.task.input.ended is (over is not False), sequence
+    if over:
+        ended = any(kind == "end" for _, kind, _ in sequence)
+        assert attempts.task.input.last_element == (End() if ended else Leave()), sequence
+
+
 def test_a_cut_is_refused():
     with pytest.raises(ProtocolError, match="cannot handle Cut"):
         Input((0, 0)).outputs_of(0, 0, Cut(1, CutKind.CHECKPOINT, 1))

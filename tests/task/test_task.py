@@ -11,6 +11,7 @@ from taskjobs import (
     Custom,
     Deployed,
     Doubled,
+    Evens,
     Exploding,
     Total,
     Written,
@@ -219,6 +220,57 @@ def test_a_task_whose_senders_left_leaves_and_does_not_end_its_operators():
         assert [changed.counters.rows_out for changed in finished] == [0, 0]
         pulled = deployed.results.take(RUN, {("sink.1", 0): 0}, 1, timeout=60)
         assert pulled["sink.1", 0] == Pulled(0, (), ended=True)
+
+
+NEVER_AGED = Config(gate_bytes=1, coalesce_rows=3, coalesce_seconds=1e9)
+"""Slices of fewer than three rows leave only if the task flushes them; a channel takes one batch at a time."""
+
+
+class Sated(Operator):
+    """Emits its rows, and then has enough of them."""
+
+    def __init__(self):
+        self.hungry = True
+
+    def accepts(self):
+        return self.hungry
+
+    def process(self, port, batch):
+        self.hungry = False
+        return (batch,)
+
+
+@pytest.mark.parametrize("chain", [(), (Custom(Sated),)], ids=["for input", "for its operator"])
+def test_rows_leave_before_a_task_waits(chain):
+    seen = threading.Event()
+    job = graph(
+        [
+            vertex("numbers", reads(numbers([[1], Hold(threading.Event())])), *chain),
+            vertex("seen", Custom(lambda: Reached(seen, lambda: None)), COLLECT),
+        ],
+        ("numbers", "seen"),
+    )
+    with Deployed(job, NEVER_AGED).start():
+        assert seen.wait(30)
+
+
+def test_rows_leave_before_a_task_waits_for_credit():
+    """Odd numbers use up the credit of their edge, whose task does not read; the even number has credit."""
+    seen = threading.Event()
+    job = graph(
+        [
+            vertex("numbers", reads(numbers([[1, 2, 3, 5], Hold(threading.Event())])), Custom(Evens)),
+            vertex("even", Custom(lambda: Reached(seen, lambda: None)), COLLECT),
+            vertex("odd", Custom(Total), COLLECT),
+        ],
+        ("numbers", "even"),
+        ("numbers", "odd", "forward", 0, "odd"),
+    )
+    with Deployed(job, NEVER_AGED) as deployed:
+        for name in ("numbers[0]", "even[0]"):
+            deployed.tasks[name].start()
+        deployed.command(StartSources(RUN, 1))
+        assert seen.wait(30)
 
 
 def test_a_task_that_sends_to_one_that_has_ended_fails():
