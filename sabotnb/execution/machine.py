@@ -3,9 +3,9 @@
 Theory of operation
 -------------------
 **Events and instructions.** ``handle(now, event)`` changes the state and returns the instructions to carry out, in
-order. The machine has no clock, sockets or threads. ``cluster.job_manager`` feeds it on the scheduler's event loop and
-carries its instructions out; tests and the simulator feed it directly. Even time is an event, which ``SetTimer`` asks
-for. Agents' events are handled in this module, clients' commands in ``job_commands``, the allocation of slots in
+order. The machine has no clock, sockets or threads. ``cluster.machine_driver`` feeds it on the scheduler's event loop
+and carries its instructions out; tests and the simulator feed it directly. Even time is an event, which ``SetTimer``
+asks for. Agents' events are handled in this module, clients' commands in ``job_commands``, the allocation of slots in
 ``scheduling``, splits of sources in ``split_handout``, the end of a run in ``termination``. All of them share one
 ``ClusterState``.
 

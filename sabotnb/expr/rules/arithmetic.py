@@ -1,4 +1,7 @@
-"""``+ - * / // % **`` and negation. Integer overflow and integer division by zero raise; floats follow IEEE 754."""
+"""Rules of ``+ - * / // % **`` and negation.
+
+Integer overflow and integer division by zero raise; floats follow IEEE 754.
+"""
 
 from __future__ import annotations
 

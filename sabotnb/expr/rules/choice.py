@@ -1,4 +1,4 @@
-"""``when/then/otherwise``, ``coalesce``, ``cast``: return an argument, perhaps as another type."""
+"""Rules of ``when/then/otherwise``, ``coalesce`` and ``cast``, which return an argument, perhaps as another type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``+ - *`` of decimals: every digit is kept, and a value that needs more than 38 digits raises."""
+"""Rules of ``+ - *`` of decimals: every digit is kept, and a value that needs more than 38 digits raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparisons, ``& | ~`` with three-valued nulls, tests for null and NaN, membership.
+"""Rules of comparisons, of ``& | ~`` with three-valued nulls, of tests for null and NaN, and of membership.
 
 Comparisons with null are null. NaN compares as IEEE 754 says: unequal to everything, itself included, and neither
 smaller nor larger (only sorting puts it last); ``is_nan`` finds it.

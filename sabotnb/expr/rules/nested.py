@@ -1,4 +1,4 @@
-"""Functions of structs and lists: fields, items, lengths."""
+"""Rules of functions of structs and lists: fields, items, lengths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of numbers: rounding, roots, logarithms, clipping."""
+"""Rules of functions of numbers: rounding, roots, logarithms, clipping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions of text. Lengths and positions count characters, not bytes."""
+"""Rules of functions of text. Lengths and positions count characters, not bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Functions of dates, timestamps and durations. Naive timestamps are UTC; others use the clock of their zone."""
+"""Rules of functions of dates, timestamps and durations.
+
+Naive timestamps are UTC; others use the clock of their zone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Formats names and numbers for the sentences of findings."""
+"""Formats names and numbers for the sentences that explain the state of a job."""
 
 from __future__ import annotations
 
