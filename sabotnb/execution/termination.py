@@ -160,7 +160,7 @@ class Termination:
         action = _action(job)
         if job.committer is not None:
             yield Commit(job.committer, job.id, job.epoch, action, job.request.execution, tuple(job.committables))
-        elif not job.request.publishes:
+        elif not job.request.commits:
             yield from self._removed(now, job)
         else:
             job.commit_deadline = now + self._commit_wait_seconds
