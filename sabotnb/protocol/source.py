@@ -56,7 +56,7 @@ class Finished:
 
 
 class Polled(NamedTuple):
-    """Rows of a split, and the position after them.
+    """Rows of a split, and the position after them (see ``Reader.processed``).
 
     ``delayed`` are those that are delayed in event time, with the column ``CLOCK``; they came among ``rows``, which may
     be empty then. ``ahead`` is the number of rows in the far future that were read, also of those that left none here.
@@ -92,6 +92,13 @@ class Reader(Protocol):
         Returns which rows are delayed, None if none is.
         """
         return None
+
+    def processed(self, position: Position) -> Position:
+        """``position``, that of the last poll, once its rows were processed: the clock is that behind all of them.
+
+        It differs from ``position`` only where ``advance_clock`` moves the clock.
+        """
+        return position
 
     def due(self) -> float | None:
         """After a poll that returned None: in how many seconds another may return rows; None if unknown."""

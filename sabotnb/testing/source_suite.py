@@ -102,7 +102,7 @@ class SourceSuite:
                 if polled is None:
                     break
                 found.add(polled)
-                at = replace(split, position=_through_json(polled.position))
+                at = replace(split, position=_through_json(reader.processed(polled.position)))
             assert (found.rows, found.delayed) == (whole.rows, whole.delayed)
 
     @DRAWN
@@ -143,7 +143,7 @@ class SourceSuite:
             if polled is None:
                 break
             found.add(polled)
-            position, watermark = polled.position, reader.watermark()
+            position, watermark = reader.processed(polled.position), reader.watermark()
         reader.close()
         return found, position, watermark
 

@@ -110,6 +110,9 @@ class BatchReader(Reader):
     def advance_clock(self, times: Times) -> DelayedRows | None:
         return None if self._times is None else self._times.advance_to(times)
 
+    def processed(self, position: Position) -> Position:
+        return position if self._times is None else {**position, **self._times.position()}
+
     def due(self) -> float | None:
         return self._due
 

@@ -16,6 +16,7 @@ from sabotnb import connectors
 from sabotnb.connectors.formats import csv_files, json_files
 from sabotnb.connectors.formats.byte_ranges import cut_records
 from sabotnb.errors import SourceError
+from sabotnb.eventtime import microseconds
 from sabotnb.expr import col
 from sabotnb.graph.specs import EventTime
 from sabotnb.protocol import CLOCK, MIN_WATERMARK, Finished
@@ -414,3 +415,19 @@ def test_a_floor_holds_for_all_files_of_a_split(tmp_path, again):
     for polled in (first, second):
         assert polled.rows["n"].to_pylist() == [3, 5]
         assert polled.delayed["n"].to_pylist() == [0, 1, 2, 4]
+
+
+@pytest.mark.parametrize("rows", range(1, len(SECONDS)))
+def test_a_position_has_the_clock_of_times_that_are_computed_behind_the_source(rows):
+    source = connectors.source(replace(connectors.table(table(SECONDS)), computed_time=TIMED))
+    (split,) = source.splits()
+    reader = source.open(split)
+    polled = reader.poll(rows)
+    reader.advance_clock(microseconds(polled.rows["t"]))
+    position = json.loads(json.dumps(reader.processed(polled.position)))
+    again = source.open(replace(split, position=position))
+    assert again.watermark() == reader.watermark()
+    times = microseconds(again.poll(10).rows["t"])
+    found = again.advance_clock(times)
+    delayed = [] if found is None else [(rows + n, int(found.clocks[n]) // SECOND) for n in found.mask.nonzero()[0]]
+    assert delayed == [(number, clock) for number, clock in DELAYED if number >= rows]
