@@ -3,7 +3,7 @@
 import pytest
 from simulator import Simulator, agent, request
 
-from sabotnb.errors import AgentLost
+from sabotnb.errors import AgentLost, StaleMessage
 from sabotnb.protocol import (
     AgentLeaving,
     AgentUp,
@@ -15,6 +15,8 @@ from sabotnb.protocol import (
     PeerLost,
     RestartDue,
     RestartOverdue,
+    Split,
+    SplitWanted,
     StartSources,
     TaskChanged,
     TaskId,
@@ -241,3 +243,22 @@ def test_a_paused_run_begins_again_paused(cluster):
     again(cluster)
     second = [told.command for told in cluster.told_to(Tell) if getattr(told.command, "epoch", None) == 2]
     assert list(map(type, second)) == [PauseSources, PauseSources, StartSources, StartSources]
+
+
+def test_a_run_that_begins_again_hands_every_split_out_again(cluster):
+    splits = {"files": tuple(Split(str(number)) for number in range(4))}
+    files = JobVertex("files", 2, reads=True)
+    cluster.submit(request(vertices=(files,), splits=splits, restarts=True))
+    who, former = cluster.running[0]
+    cluster.feed(SplitWanted(who, former, 0))
+    cluster.lose(2)
+    cluster.told.clear()
+    again(cluster)
+    taken = [split.id for told in cluster.told_to(Deploy) for first in told.deployment.splits for split in first.splits]
+    with pytest.raises(StaleMessage, match="asks for splits"):
+        cluster.feed(SplitWanted(who, former, 0))
+    for who, attempt in cluster.running * 2:
+        cluster.told.clear()
+        cluster.feed(SplitWanted(who, attempt, 0))
+        taken += [split.id for told in cluster.told_to(Tell) for split in told.command.splits]
+    assert taken == ["0", "1", "2", "3"]
