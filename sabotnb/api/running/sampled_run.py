@@ -71,8 +71,11 @@ def run_on_sample(graph: JobGraph, rows: int, timeout: float, *, until: float | 
     until += time.monotonic() - sampled
     read_until = until - LAST_PART * max(0.0, until - time.monotonic())
     opened: list[connectors.TimedSample] = []
+    sampled_tables = [table.table for table in tables.values()]
 
     def source(spec: Source) -> BatchSource:
+        if spec.table not in sampled_tables:  # what a lookup join reads is not sampled
+            return connectors.source(spec)
         opened.append(connectors.TimedSample(spec, read_until))
         return BatchSource(spec, opened[-1], time.time)
 

@@ -44,6 +44,16 @@ def test_files_are_looked_up(name, tmp_path):
     assert found(ticks().lookup_join(str(tmp_path / name), left_on="value", right_on="id")) == EXPECTED
 
 
+def test_a_preview_looks_up_in_the_whole_table(tmp_path):
+    files(tmp_path)
+    for name in ("names.parquet", "names.csv"):
+        stream = sb.Stream.from_rows([{"value": value} for value in range(4)])
+        joined = stream.lookup_join(tmp_path / name, left_on="value", right_on="id", refresh="1h")
+        preview = joined.head(9).to_pandas().astype(object)
+        rows = preview.where(preview.notna(), None).to_dict("records")
+        assert sorted(((row["value"], row["name"]) for row in rows), key=str) == sorted(EXPECTED, key=str)
+
+
 def test_an_endless_stream_keeps_its_event_time():
     endless = sb.Stream.from_rate(10, event_time="time").lookup_join(NAMES, left_on="value", right_on="id")
     assert endless.flow.event_time == TimeColumn("time")
