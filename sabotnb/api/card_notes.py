@@ -18,6 +18,7 @@ from sabotnb.graph import (
     MapAsync,
     MapBatches,
     MapRows,
+    Process,
     Reduce,
     SessionWindow,
     Source,
@@ -49,7 +50,12 @@ def _notes(node: StreamNode) -> Iterator[str]:
     elif isinstance(spec, Aggregate | Reduce | Top):
         yield from _of_groups(spec, bounded=node.bounded)
     elif isinstance(spec, Distinct) and not node.bounded:
-        yield f"state grows with {', '.join(spec.keys)}: every distinct value is remembered"
+        yield f"distinct({', '.join(spec.keys)}): {_growth(spec.keys)}: count them in windows, {_IN_WINDOWS}"
+    elif isinstance(spec, Process) and not node.bounded and spec.keys:
+        yield (
+            f"{spec.function.name}: {_growth(spec.keys)} whose state is not cleared: let it expire, as in "
+            "sb.value('int64', ttl='1d')"
+        )
     elif isinstance(spec, Window):
         yield from _of_window(spec, node)
     elif isinstance(spec, TimeJoin) and spec.left_time is not None:
@@ -58,6 +64,13 @@ def _notes(node: StreamNode) -> Iterator[str]:
         yield f"{spec.function.name}() ({spec.function.origin}): schema inferred by calling it"
     if any(needs_end(spec, port) and not is_bounded(above) for port, above in enumerate(node.inputs)):
         yield f"{spec.kind} waits for the end of its input, which is endless: .head() shows a part of it"
+
+
+_IN_WINDOWS = "as in .window(sb.tumbling('1h'))"
+
+
+def _growth(keys: tuple[str, ...]) -> str:
+    return f"state grows with every new {', '.join(keys)}"
 
 
 def _of_source(spec: Source) -> Iterator[str]:
@@ -76,7 +89,7 @@ def _of_groups(spec: Aggregate | Reduce | Top, *, bounded: bool) -> Iterator[str
     if spec.every is not None:
         yield f"{_call(spec)}: updates every {_spaced(spec.every)} (input is endless)"
         if spec.keys:
-            yield f"state grows with {', '.join(spec.keys)}: add a window, as in .window(sb.tumbling('1h'))"
+            yield f"{_call(spec)}: {_growth(spec.keys)}: add a window, {_IN_WINDOWS}"
     elif bounded:
         yield f"{_call(spec)}: final values (input is bounded)"
 

@@ -75,11 +75,28 @@ def _numba(node: Apply, fn: Callable[..., Any], columns: list[pa.Array]) -> pa.A
     if not valid.any():
         return pa.nulls(len(valid), node.returns)
     dense = columns if valid.all() else [column.filter(pa.array(valid)) for column in columns]
-    result = fn(*(column.to_numpy(zero_copy_only=False) for column in dense))
+    result = _called_by_numba(node, fn, [column.to_numpy(zero_copy_only=False) for column in dense])
     if valid.all():
         return _array(node, result)
     places = np.cumsum(valid) - 1
     return _array(node, result).take(pa.array(places, mask=~valid))
+
+
+def _called_by_numba(node: Apply, fn: Callable[..., Any], values: list[np.ndarray]) -> Any:
+    """Call a compiled function; UserFunctionError with the first words of numba if it cannot compile it."""
+    from numba.core.errors import NumbaError
+
+    try:
+        return fn(*values)
+    except (NumbaError, RuntimeError) as error:  # RuntimeError: numba looked for the source of a lambda, in vain
+        lines = [line for line in str(error).splitlines() if line and not line.startswith("Failed in nopython mode")]
+        reason = lines[0] if isinstance(error, NumbaError) and lines else "it uses what numba does not know"
+        raise UserFunctionError(
+            f"{node.function.name} ({node.function.origin}) cannot be compiled by numba: {reason}. "
+            f"Call it with each row: @sb.udf({str(node.returns)!r}, engine='row')",
+            function=node.function.name,
+            origin=str(node.function.origin),
+        ) from error
 
 
 _ENGINES: dict[str, Engine] = {"arrow": _arrow, "row": _row, "numba": _numba}

@@ -42,7 +42,7 @@ from sabotnb.expr.ordering import comparison_of_categories, goes_by_categories
 from sabotnb.expr.overloads import demand_kernel, overload_of
 from sabotnb.expr.program import CompiledStep, Compute, Guarded, runner
 from sabotnb.expr.rules import Arg, Overload
-from sabotnb.expr.types import always_fits, is_text, plain
+from sabotnb.expr.types import always_fits, is_machine_number, is_text, plain
 from sabotnb.native import is_ordered, known_orders
 from sabotnb.traversal import bottom_up
 
@@ -146,6 +146,13 @@ def _of(node: Node, steps: Sequence[CompiledStep], schema: pa.Schema, met: MetCa
         case Alias():
             return steps[0]
         case Apply():
+            for number, step in enumerate(steps, 1):
+                if node.engine == "numba" and not is_machine_number(step.type):
+                    raise type_mismatch(
+                        f"{node.function.name} is compiled by numba, which takes numbers, and its argument {number} is "
+                        f"{step.type}; call it with each row: @sb.udf({str(node.returns)!r}, engine='row')",
+                        node,
+                    )
             return CompiledStep(node.returns, applied(node), tuple(steps), total=False, uses_functions=True)
         case Aggregated():
             raise type_mismatch(f"{text(node)} is one value per group, so a row has none\n{_IN_AGG}", node)

@@ -98,6 +98,13 @@ def is_number(data_type: pa.DataType) -> bool:
     return bool(t.is_integer(data_type) or t.is_floating(data_type) or t.is_decimal(data_type))
 
 
+def is_machine_number(data_type: pa.DataType) -> bool:
+    """True for what compiled functions take: integers, floats, booleans and times, also in dictionaries."""
+    plain_type = plain(data_type)
+    kinds = (t.is_integer, t.is_floating, t.is_boolean, t.is_timestamp, t.is_duration, t.is_null)
+    return any(is_it(plain_type) for is_it in kinds)
+
+
 def common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     """The type that both are converted to in a comparison or a choice; None if there is none."""
     if one.equals(other) or t.is_null(other):

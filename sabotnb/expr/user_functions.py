@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,7 @@ def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], C
         def call(*args: Any) -> Any:
             if not any(isinstance(arg, Expr) for arg in args):
                 return fn(*args)
+            _check_arguments(fn, args)
             if not taken:
                 taken.append(capture(fn, "udf"))
             return Expr(Apply(taken[0], data_type, engine, tuple(as_expr(arg).node for arg in args)))
@@ -53,6 +55,21 @@ def udf(returns: Any, engine: str = "arrow") -> Callable[[Callable[..., Any]], C
         return call
 
     return decorate
+
+
+def _check_arguments(fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    """Raise FunctionError if ``fn`` does not take so many arguments: numba would take one more as its output."""
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):  # a function in C that does not tell
+        return
+    try:
+        signature.bind(*args)
+    except TypeError as error:
+        raise FunctionError(
+            f"{getattr(fn, '__name__', fn)}{signature} is called with {len(args)} columns: {error}; pass one for each "
+            "argument"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

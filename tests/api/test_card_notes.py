@@ -13,7 +13,7 @@ SCHEMA = {"at": "timestamp[us, tz=UTC]", "k": "string", "x": "int64"}
 LATE = 'rows that come later are counted as late: .side("late") has them'
 EXPECTED = "when no more rows of its window are expected (max_delay 1h)"
 CORRECTED = "rows up to 10m later correct it"
-ENDLESS_K = "state grows with k: add a window, as in .window(sb.tumbling('1h'))"
+ENDLESS_K = "group_by(k): state grows with every new k: add a window, as in .window(sb.tumbling('1h'))"
 
 
 @pytest.fixture
@@ -75,7 +75,9 @@ def test_groups_of_endless_input_are_updates_and_grow(endless: sb.Stream) -> Non
         "group_by(k): updates every 250 ms"
     )
     assert notes(endless.agg(n=sb.count())) == [f"agg of all rows: {updates}"]
-    assert notes(endless.distinct("k")) == ["state grows with k: every distinct value is remembered"]
+    assert notes(endless.distinct("k")) == [
+        "distinct(k): state grows with every new k: count them in windows, as in .window(sb.tumbling('1h'))"
+    ]
 
 
 def test_sources_say_what_order_is_expected(timed: sb.Stream) -> None:

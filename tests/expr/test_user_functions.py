@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from sabotnb import expr
-from sabotnb.errors import FunctionError, UserFunctionError
+from sabotnb.errors import FunctionError, TypeMismatch, UserFunctionError
 from sabotnb.expr import aggregate, aggregates, col, root_name, udf, when
 
 BATCH = pa.record_batch({"x": [1.0, None, -4.0], "s": pa.array(["a", None, "a"]).dictionary_encode()})
@@ -78,6 +78,31 @@ def test_numba_compiles_a_function_of_numbers():
     batch = pa.record_batch({"p": [2.0, None, -1.0], "q": [3, 4, 5]})
     assert expr.evaluate(fee(col("p"), col("q")), batch).to_pylist() == [6.0, None, 0.5]
     assert expr.evaluate(fee(col("p"), col("q")), batch.slice(0, 0)).to_pylist() == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
+def test_numba_says_what_it_cannot_compile():
+    @udf("int64", engine="numba")
+    def opened(x):
+        return compile(x)
+
+    with pytest.raises(
+        UserFunctionError, match=r"opened \(.*\) cannot be compiled by numba: Untyped global name 'compile'"
+    ):
+        expr.evaluate(opened(col("i")), pa.record_batch({"i": [1]}))
+    with pytest.raises(
+        TypeMismatch, match="opened is compiled by numba, which takes numbers, and its argument 1 is string"
+    ):
+        expr.bind(opened(col("s")), pa.schema({"s": pa.string()}))
+
+
+@pytest.mark.parametrize("engine", ["arrow", "row", "numba"])
+def test_a_call_with_other_arguments_is_refused_when_written(engine):
+    if engine == "numba":
+        pytest.importorskip("numba")
+    half = udf("double", engine=engine)(lambda x: x / 2)
+    with pytest.raises(FunctionError, match=r"\(x\) is called with 2 columns: too many positional arguments; pass one"):
+        half(col("x"), col("x"))
 
 
 def test_on_plain_values_it_is_the_function_itself():

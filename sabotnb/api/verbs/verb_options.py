@@ -29,8 +29,12 @@ def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: 
         return None
     kind = bind(col(column), schema)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        advice = f"declare it where it is read: schema={{{column!r}: pa.timestamp('us')}}"
-        raise TypeMismatch(f"event time {column!r} is {kind}, not a timestamp; {advice}")
+        made = ".str.to_datetime()" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else ""
+        made = made or ".cast('timestamp[s]')"
+        raise TypeMismatch(
+            f"event time {column!r} is {kind}, not a timestamp; declare it where it is read: "
+            f"schema={{{column!r}: pa.timestamp('us')}}, or compute it: .with_event_time(col({column!r}){made})"
+        )
     delay, quiet = duration_us(max_delay), duration_us(idle)
     for option, given, us in (("max_delay", max_delay, delay), ("idle", idle, quiet)):
         if us < 0:
