@@ -1,0 +1,255 @@
+"""What bad input of time, windows, joins and process functions gets: the message, and that it can be acted on."""
+
+import logging
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+import sabotnb as sb
+from sabotnb import col
+from sabotnb.errors import (
+    ColumnNotFound,
+    DuplicateColumn,
+    FunctionError,
+    JobFailed,
+    SchemaError,
+    SourceError,
+    TypeMismatch,
+    UserFunctionError,
+)
+
+START = datetime(2024, 1, 1)
+ROWS = [{"t": START + timedelta(seconds=i), "k": i % 3, "s": "a", "x": i} for i in range(100)]
+HOURS = sb.tumbling("1h")
+
+
+def rows(*more):
+    return sb.Stream.from_rows([*ROWS, *more])
+
+
+def timed(*more):
+    return rows(*more).with_event_time("t")
+
+
+@pytest.mark.parametrize(
+    ("write", "error", "message"),
+    [
+        (lambda: sb.Stream.from_rows(ROWS, event_time="tt"), ColumnNotFound, "did you mean 't'"),
+        (lambda: rows().with_event_time("time"), ColumnNotFound, "It has: t, k, s, x"),
+        (
+            lambda: rows().with_event_time("x"),
+            TypeMismatch,
+            r"'x' is int64, not a timestamp.*or compute it: \.with_event_time\(col\('x'\)\.cast\('timestamp\[s\]'\)\)",
+        ),
+        (
+            lambda: rows().with_event_time("s"),
+            TypeMismatch,
+            r"'s' is string, not a timestamp.*\.with_event_time\(col\('s'\)\.str\.to_datetime\(\)\)",
+        ),
+        (lambda: rows().window(HOURS), SchemaError, "event time, and the stream has none.*with_event_time"),
+        (lambda: rows().group_by("k").window(sb.session("1m")), SchemaError, "the stream has none"),
+        (lambda: timed().map(lambda batch: batch).window(HOURS), SchemaError, "the stream has none"),
+        (lambda: rows().group_by("k").agg(q=col("s").quantile(0.5)), TypeMismatch, "takes numbers, not string"),
+        (lambda: timed().window(HOURS).agg(q=col("s").approx_quantile(0.5)), TypeMismatch, "takes numbers, not string"),
+    ],
+)
+def test_what_is_refused_when_it_is_written(write, error, message):
+    with pytest.raises(error, match=message):
+        write()
+
+
+OTHERS = [{"k": "a", "t": START}]
+JOINS = {
+    "join": lambda left, right: left.join(right, on="k"),
+    "window": lambda left, right: left.join(right, on="k", window=HOURS),
+    "interval": lambda left, right: left.interval_join(right, on="k", between=("0s", "1s")),
+    "asof": lambda left, right: left.asof_join(right, on="k"),
+    "lookup": lambda left, right: left.lookup_join(right.to_arrow(), on="k"),
+}
+
+
+@pytest.mark.parametrize("kind", JOINS)
+def test_join_keys_of_different_types(kind):
+    right = sb.Stream.from_rows(OTHERS, event_time="t")
+    with pytest.raises(TypeMismatch, match=r"'k' \(int64\) with 'k' \(string\): cast one side, as in \.with_columns\("):
+        JOINS[kind](timed(), right)
+
+
+def test_a_null_event_time_names_its_row_and_what_drops_it():
+    null = {"t": None, "k": 0, "s": "a", "x": 1}
+    with pytest.raises(
+        SourceError, match=r"'t' is null in row 101 of table\..*\.filter\(col\('t'\)\.is_not_null\(\)\)"
+    ):
+        timed(null).window(HOURS).agg(n=sb.count()).to_rows()
+    dropped = rows(null).filter(col("t").is_not_null()).with_event_time("t").window(HOURS).agg(n=sb.count())
+    assert [row["n"] for row in dropped.to_rows()] == [100]
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_a_time_in_the_far_future_does_not_make_other_rows_late(caplog, computed):
+    more = [{"t": at, "k": 0, "s": "a", "x": 1} for at in (datetime(2999, 1, 1), START + timedelta(seconds=200))]
+    stream = rows(*more)
+    if computed:
+        stream = stream.with_columns(u=col("t") + sb.duration("0s")).with_event_time("u")
+    else:
+        stream = stream.with_event_time("t")
+    with caplog.at_level(logging.WARNING):
+        found = stream.window(HOURS).agg(n=sb.count()).to_rows()
+    assert {row["window_start"].year: row["n"] for row in found} == {2024: 101, 2999: 1}
+    assert "has times more than a day ahead of their arrival in table" in caplog.text
+    assert "drop them with a filter before .with_event_time" in caplog.text
+
+
+class Divides(sb.KeyedProcess):
+    output = {"y": "int64"}
+
+    def on_row(self, row, ctx):
+        yield {"y": 1 // (row["x"] - 50)}
+
+
+class RaisesLater(sb.KeyedProcess):
+    output = {"y": "int64"}
+
+    def on_row(self, row, ctx):
+        ctx.timer("1s")
+
+    def on_timer(self, at, ctx):
+        raise ValueError("no such account")
+
+
+class WantsEventTime(sb.KeyedProcess):
+    output = {"y": "int64"}
+
+    def on_row(self, row, ctx):
+        ctx.timer("1s")
+
+    def on_timer(self, at, ctx):
+        yield {"y": 1}
+
+
+@pytest.mark.parametrize(
+    ("cls", "stream", "message"),
+    [
+        (Divides, rows, r"Divides .*raised ZeroDivisionError: .*test_event_time\.py:\d+: yield \{\"y\": 1 // "),
+        (RaisesLater, timed, "RaisesLater .*raised ValueError: no such account"),
+        (WantsEventTime, rows, r"timers go by event time, and the stream has none.*time='processing'"),
+    ],
+)
+def test_a_process_function_that_raises_names_its_line_and_the_row(cls, stream, message):
+    with pytest.raises(UserFunctionError, match=message) as raised:
+        stream().group_by("k").process(cls).to_rows()
+    assert raised.value.sample
+
+
+class Past(sb.KeyedProcess):
+    output = {"k": "int64", "at": pa.timestamp("us")}
+
+    def on_row(self, row, ctx):
+        if row["x"] == 50:
+            ctx.timer(START - timedelta(days=1))
+            ctx.timer("-5s")
+
+    def on_timer(self, at, ctx):
+        yield {"k": ctx.key, "at": at}
+
+
+def test_a_timer_in_the_past_fires_at_the_next_watermark():
+    found = timed().group_by("k").process(Past).to_rows()
+    assert [row["at"] for row in found] == [START - timedelta(days=1), START + timedelta(seconds=45)]
+
+
+def ends():
+    yield {"a": 1}
+
+
+def raises():
+    yield {"a": 1}
+    raise ConnectionError("socket closed")
+
+
+def another_column():
+    yield {"a": 1}
+    yield {"b": "x"}
+
+
+def another_type():
+    yield {"a": 1}
+    yield {"a": "x"}
+
+
+def no_row():
+    yield 5
+
+
+def test_an_endless_generator_that_ends_ends_its_stream():
+    assert sb.Stream.from_generator(ends, {"a": "int64"}, bounded=False).head().to_pandas()["a"].to_list() == [1]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (raises, r"source_0: raises \(.*\) raised ConnectionError: socket closed"),
+        (another_column, r"another_column .*row 1 has 'b', but the columns are a: add it to the schema"),
+        (another_type, r"another_type .*row 1: 'x' \(str\) is not of type int64 for column 'a'"),
+        (no_row, r"no_row .*yielded 5 \(int\) after 0 rows: yield dicts"),
+    ],
+)
+def test_a_generator_that_raises_or_yields_another_schema(function, message):
+    with pytest.raises(UserFunctionError, match=message):
+        sb.Stream.from_generator(function, {"a": "int64"}).to_rows()
+
+
+def test_a_generator_that_is_called_already():
+    with pytest.raises(FunctionError, match="from_generator takes a function, not"):
+        sb.Stream.from_generator(ends(), {"a": "int64"})
+
+
+def test_the_same_on_a_cluster(env):
+    job = sb.Stream.from_generator(raises, {"a": "int64"}).sink_live().run("broken feed")
+    with pytest.raises(JobFailed, match="raised ConnectionError: socket closed"):
+        job.wait(timeout=60)
+    job = timed().group_by("k").process(RaisesLater).sink_live().run("broken timer")
+    with pytest.raises(JobFailed, match="raised ValueError: no such account"):
+        job.wait(timeout=60)
+
+
+class Counts(sb.KeyedProcess):
+    n = sb.value("int64", default=0)
+    output = {"n": "int64"}
+
+    def on_row(self, row, ctx):
+        self.n.set(self.n.get() + 1)
+        yield {"n": self.n.get()}
+
+
+@pytest.mark.parametrize(
+    ("stream", "note"),
+    [
+        (lambda s: s.group_by("value").agg(n=sb.count()), "group_by(value): state grows with every new value: add a "),
+        (
+            lambda s: s.distinct("value"),
+            "distinct(value): state grows with every new value: count them in windows, as ",
+        ),
+        (lambda s: s.group_by("value").process(Counts), "Counts: state grows with every new value whose state is not "),
+    ],
+)
+def test_state_that_grows_without_bound_is_named_with_what_bounds_it(stream, note):
+    assert note in str(stream(sb.Stream.from_rate(10)))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda windows: windows.agg(window_start=sb.count()),
+        lambda windows: windows.top(1, by="x"),
+        lambda windows: windows.latest(),
+    ],
+)
+def test_a_column_that_is_called_window_start(write):
+    stream = timed().rename({"k": "window_start"})
+    assert stream.window(HOURS).agg(n=sb.count()).to_rows()[0]["n"] == 100
+    with pytest.raises(DuplicateColumn, match=r"rename yours first, \.rename\(\{'window_start': 'start'\}\)"):
+        write(stream.window(HOURS))
+    with pytest.raises(DuplicateColumn, match="rename yours first"):
+        stream.group_by("window_start").window(HOURS).agg(n=sb.count())
