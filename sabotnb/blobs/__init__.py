@@ -8,6 +8,7 @@ from sabotnb.blobs.arrow_stream import ipc_bytes
 from sabotnb.blobs.capturing import capture, capture_value
 from sabotnb.blobs.fingerprint import fingerprint_here
 from sabotnb.blobs.function import Function
+from sabotnb.blobs.loading import load_pickled
 from sabotnb.blobs.origin import Origin, call_site, label_of, line_label, user_frame
 from sabotnb.blobs.table import Table, table_of
 from sabotnb.blobs.user_tracebacks import (
@@ -32,6 +33,7 @@ __all__ = [
     "ipc_bytes",
     "label_of",
     "line_label",
+    "load_pickled",
     "raised_by",
     "show_users_lines",
     "table_of",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sabotnb.blobs.loading import load_pickled
 from sabotnb.blobs.origin import Origin
 
 
@@ -21,7 +22,5 @@ class Function:
 
     def load(self) -> Callable[..., Any]:
         """Unpickle the function; raises what importing its modules raises. Call it in a task's thread only."""
-        import cloudpickle
-
-        loaded: Callable[..., Any] = cloudpickle.loads(self.pickled)
+        loaded: Callable[..., Any] = load_pickled(self.pickled)
         return loaded

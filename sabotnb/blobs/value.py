@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sabotnb.blobs.loading import load_pickled
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -16,6 +18,4 @@ class Value:
 
     def load(self) -> Any:
         """Unpickle a new copy; raises what importing its modules raises. Call it in a task's thread only."""
-        import cloudpickle
-
-        return cloudpickle.loads(self.pickled)
+        return load_pickled(self.pickled)

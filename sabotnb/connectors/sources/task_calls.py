@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sabotnb.blobs import capture, table_of, user_traceback
+from sabotnb.blobs import capture, load_pickled, table_of, user_traceback
 from sabotnb.connectors.sources.raw_batches import AlreadyRead, RawBatches, SourceEstimate
 from sabotnb.errors import GraphError, UserFunctionError
 from sabotnb.graph import Source
@@ -71,7 +71,7 @@ class TaskCalls:
 
         call = self._table["call"][number].as_py()
         try:
-            result = cloudpickle.dumps(cloudpickle.loads(call)())  # the function of the user who runs the job
+            result = cloudpickle.dumps(load_pickled(call)())  # the function of the user who runs the job
         except Exception as error:
             said = f"task {split.id!r} raised {type(error).__name__}: {error}"
             raise UserFunctionError(said, user_traceback=user_traceback(error)) from error
