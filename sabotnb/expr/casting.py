@@ -1,4 +1,4 @@
-"""Casts that Arrow gets wrong: hexadecimal text wraps into integers, and times before 1970 are rounded up."""
+"""Casts that Arrow gets wrong: hexadecimal text wraps, times before 1970 are rounded up, far years are not written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pyarrow import types as t
 from sabotnb.expr.recast import cuts_times, has_dates
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import UNITS, is_text
-from sabotnb.native import nested_array, nested_type, plain_type
+from sabotnb.native import is_far, nested_array, nested_type, plain_type, text_of_far
 
 _HEXADECIMAL = r"^\s*0[xX]"
 _THOUSANDS = {unit: 1000**power for power, unit in enumerate(UNITS)}
@@ -21,16 +21,21 @@ _THOUSANDS = {unit: 1000**power for power, unit in enumerate(UNITS)}
 def cast_down(data: Any, target: pa.DataType) -> Any:
     """Cast ``data`` to ``target``; times are rounded down to coarser units, also inside lists and structs.
 
+    Years beyond those that Arrow writes become text, too.
+
     Raises:
         pa.ArrowInvalid: a value that ``target`` does not hold, or text that is not a decimal number.
     """
     parses, rounds = _meets(data.type, target, _parses), _meets(data.type, target, _is_coarser)
-    if isinstance(data, pa.Scalar) and (parses or rounds):
+    writes = is_text(target) and (t.is_timestamp(data.type) or t.is_date(data.type))
+    if isinstance(data, pa.Scalar) and (parses or rounds or writes):
         return cast_down(pa.array([data], data.type), target)[0]
     if parses:
         refuse_hexadecimal(data, target)
     if rounds:
         data = _rounded_down(data, target)
+    if writes and is_far(data):
+        return text_of_far(data, target)
     return pc.cast(data, options=pc.CastOptions(target, allow_time_truncate=True))
 
 

@@ -25,6 +25,7 @@ from sabotnb.native.category_orders import (
     without_orders,
 )
 from sabotnb.native.compact import compact, own_bytes, without_unused
+from sabotnb.native.far_years import floor_months, is_far, of_calendar, text_of_far
 from sabotnb.native.footer import ENCRYPTED_FILE, footer_fault
 from sabotnb.native.hash import HASH_VERSION, hash_rows, key_groups
 from sabotnb.native.join import Matches, Probe
@@ -84,14 +85,17 @@ __all__ = [
     "decoded_schema",
     "empty_batch",
     "first_deeper",
+    "floor_months",
     "footer_fault",
     "has_order_inside",
     "hash_rows",
+    "is_far",
     "is_ordered",
     "key_groups",
     "known_orders",
     "nested_array",
     "nested_type",
+    "of_calendar",
     "one_order",
     "own_bytes",
     "partition",
@@ -102,6 +106,7 @@ __all__ = [
     "plain_type",
     "rows_by_key",
     "scatter",
+    "text_of_far",
     "united_orders",
     "with_known_orders",
     "with_orders_in",

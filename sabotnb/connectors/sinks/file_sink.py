@@ -45,6 +45,7 @@ from sabotnb import text_limits
 from sabotnb.connectors.folders.hive import can_be_folder, folder_name
 from sabotnb.connectors.folders.partition_types import with_partition_types
 from sabotnb.connectors.folders.paths import LONGEST_NAME
+from sabotnb.connectors.formats.text_columns import Unwritable, check_years
 from sabotnb.connectors.formats.writers import FORMATS, FileWriter, output_schema
 from sabotnb.connectors.sinks.claims import claim, refuse_writers, release
 from sabotnb.connectors.sinks.folder_locks import alone_in
@@ -273,6 +274,13 @@ def _partitions(batch: pa.RecordBatch, keys: list[str]) -> Iterator[tuple[str, p
 
 
 def _folder(key: str, value: pa.Scalar) -> str:
+    try:
+        check_years(pa.array([value], value.type))
+    except Unwritable as error:
+        raise SinkError(
+            f"column {key!r} has {error}, which the name of a folder cannot hold: partition by a number made of it, "
+            "such as col(...).dt.year()"
+        ) from error
     name = folder_name(key, value)
     if len(name) > LONGEST_NAME:
         begun = str(value.as_py())[: text_limits.PATH]

@@ -16,6 +16,7 @@ from pyarrow import types as t
 from sabotnb.expr.durations import MICROSECONDS
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule
 from sabotnb.expr.scalars import scalar
+from sabotnb.native import floor_months, is_far, of_calendar
 
 _UNIT_NAMES = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
@@ -33,7 +34,7 @@ def _field(name: str, function: Callable[..., Any]) -> Rule:
 
     def rule(args: Sequence[Arg], _: Options) -> Overload:
         data_type = _moment(name, args[0])
-        return Overload((data_type,), pa.int64(), function)
+        return Overload((data_type,), pa.int64(), of_calendar(function, counts_years=name == "year"))
 
     return rule
 
@@ -86,6 +87,8 @@ def _floor(multiple: int, unit: str) -> Callable[[Any], Any]:
     """Round down to a multiple of ``unit`` since 1970, or since Monday 1970-01-05 for weeks, as polars counts them."""
 
     def floor(data: Any) -> Any:
+        if unit == "month":
+            return floor_months(data, multiple)
         return pc.floor_temporal(data, multiple=multiple, unit=unit, week_starts_monday=True)
 
     if unit != "week" or multiple == 1:
@@ -169,13 +172,15 @@ def _written(args: Sequence[Arg], options: Options) -> Overload:
     unit = "us" if len(parts) > 1 else "s"  # Arrow's %S has as many digits as the unit
 
     def kernel(data: Any) -> Any:
+        if is_far(data):
+            raise pa.ArrowInvalid("a year beyond 30,000 cannot be written")
         if t.is_timestamp(data_type) and data_type.unit != unit:
             utc = pc.cast(data, pa.timestamp(data_type.unit))
             floored = pc.floor_temporal(utc, unit=_UNIT_NAMES[unit])
             data = pc.cast(floored, pa.timestamp(unit, data_type.tz), safe=False)
         return _of_distinct(data, lambda times: pc.strftime(times, format=pattern))
 
-    return Overload((data_type,), pa.string(), kernel)
+    return Overload((data_type,), pa.string(), kernel, total=t.is_timestamp(data_type) and data_type.unit == "ns")
 
 
 def _of_distinct(data: Any, kernel: Callable[[Any], Any]) -> Any:

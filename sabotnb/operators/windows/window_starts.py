@@ -35,6 +35,7 @@ from sabotnb.graph import (
     UntilWindow,
     WindowShape,
 )
+from sabotnb.native import floor_months
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 DAY = 86_400_000_000
@@ -215,8 +216,10 @@ class CalendarPanes(_OneWindow):
 
     def _floor(self, local: pa.Array) -> pa.Array:
         size = self._shape.size
+        if self._shape.unit is Unit.DAY:
+            return pc.floor_temporal(local, multiple=size, unit="day")
         if self._shape.unit is not Unit.WEEK:
-            return pc.floor_temporal(local, multiple=size, unit="day" if self._shape.unit is Unit.DAY else "month")
+            return floor_months(local, size)
         monday = pa.scalar(FIRST_MONDAY, pa.duration("us"))  # of several weeks Arrow's first begins a week earlier
         return pc.add(pc.floor_temporal(pc.subtract(local, monday), multiple=7 * size, unit="day"), monday)
 
