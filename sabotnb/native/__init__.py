@@ -11,7 +11,8 @@ except ModuleNotFoundError as error:
     is_checkout = (folder / "setup.py").exists()
     command = "python setup.py build_ext --inplace" if is_checkout else "pip install --force-reinstall sabotnb"
     raise ImportError(f"the compiled kernels of sabotnb are not built; run in {folder}: {command}") from None
-from sabotnb.native import aggregate, canonical
+from sabotnb.native import canonical
+from sabotnb.native.aggregate import FieldUpdates
 from sabotnb.native.canonical import decoded, plain_type
 from sabotnb.native.categories import Categories, Orders, as_values, has_order_inside, is_ordered, without_order
 from sabotnb.native.category_orders import (
@@ -47,9 +48,10 @@ from sabotnb.native.layouts import (
 )
 from sabotnb.native.nesting import first_deeper
 from sabotnb.native.partition import partition, scatter
+from sabotnb.native.row_image import RowImage
 from sabotnb.native.rows import Rows
 from sabotnb.native.rows_by_key import rows_by_key
-from sabotnb.native.texts import Texts
+from sabotnb.native.texts import Texts, TextView
 from sabotnb.native.time_index import TimeIndex, TimeProbe
 from sabotnb.native.validity import check_batch, check_names, check_table, checked
 
@@ -57,6 +59,7 @@ __all__ = [
     "ENCRYPTED_FILE",
     "HASH_VERSION",
     "Categories",
+    "FieldUpdates",
     "FrameReader",
     "KeyIndex",
     "KeyView",
@@ -64,12 +67,13 @@ __all__ = [
     "Matches",
     "Orders",
     "Probe",
+    "RowImage",
     "Rows",
     "Slots",
+    "TextView",
     "Texts",
     "TimeIndex",
     "TimeProbe",
-    "aggregate",
     "as_values",
     "can_be_encoded",
     "canonical",

@@ -1,12 +1,21 @@
 from libc.stdint cimport int64_t, uint32_t
 
+from sabotnb.native.row_image cimport Log, RowImage
+from sabotnb.native.row_pages cimport RowPages
+
 
 cdef class Rows:
-    cdef char** bases
+    cdef char*** bases  # of each group; NULL: it has no rows
     cdef uint32_t* room
     cdef readonly int groups
     cdef readonly int width
+    cdef int shift
     cdef int64_t total  # bytes of all groups
-    cdef list buffers
-    cdef _grow(self, int group, uint32_t rows)
-    cdef _put(self, int group, buffer)
+    cdef list pages
+    cdef dict images  # by group: a weak reference to the last image that may be in use
+    cdef list _images(self)
+    cdef RowImage _image(self, int group)
+    cdef bint _grow(self, int group, uint32_t rows) except False
+
+
+cdef Log** logs_of(Rows rows, list images) except? NULL

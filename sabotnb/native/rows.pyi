@@ -2,11 +2,14 @@
 
 import numpy as np
 
-class Rows:
-    """One row of accumulators per slot, in one buffer per key group; new rows are all zero bytes. Not thread-safe.
+from sabotnb.native.keyindex import Slots
+from sabotnb.native.row_image import RowImage
 
-    Kernels do not check slots: a caller must reserve room for the largest slot of each group before. The array that
-    ``buffer`` returns is not a copy and updates change it; call ``detach`` before the next update to leave it as it is.
+class Rows:
+    """One row of accumulators per slot, in pages of each key group; new rows are all zero bytes. Not thread-safe.
+
+    Kernels do not check slots: a caller must reserve room for the largest slot of each group before. Call
+    ``save`` before rows change; ``FieldUpdates.run`` does.
     """
 
     groups: int
@@ -18,20 +21,24 @@ class Rows:
     def reserve(self, sizes: np.ndarray) -> None:
         """Make room for that many rows per group (``KeyIndex.sizes()``). Call it before every update."""
 
-    def buffer(self, group: int = 0) -> np.ndarray | None:
-        """Return the rows of ``group`` as bytes, shape (room, width), without copying them; None if it has none."""
+    def read(self, group: int, start: int, stop: int) -> np.ndarray:
+        """Copy the rows of slots ``start`` to ``stop`` as bytes, shape (rows, width); zeros where there are none."""
 
-    def share(self, group: int, buffer: np.ndarray | None) -> None:
-        """Read the rows of ``group`` from the ``buffer`` of another ``Rows`` of the same width; None has no rows."""
+    def freeze(self, group: int, size: int) -> RowImage:
+        """Return the first ``size`` rows of ``group`` as they are now, without copying them."""
 
-    def detach(self, group: int) -> None:
-        """Continue with a copy of ``group``: other owners of its buffer keep it as it is now."""
+    def save(self, slots: Slots) -> None:
+        """Save the rows of ``slots`` for the images that are in use, before these rows change.
+
+        Raises:
+            MemoryError: there is no room; no row may be changed.
+        """
 
     def drop(self, group: int) -> None:
-        """Release the buffer of ``group``."""
+        """Remove the rows of ``group``, except from images."""
 
     def clear(self, sizes: np.ndarray) -> None:
-        """Set the first ``sizes[group]`` rows of each group to zero again."""
+        """Set the first ``sizes[group]`` rows of each group to zero again; images keep them."""
 
     def nbytes(self, group: int = 0) -> int:
         """Memory that ``group`` holds."""

@@ -1,12 +1,16 @@
-"""``Rows``: rows of accumulators, one per key, in a buffer per key group."""
+"""``Rows``: rows of accumulators, one per key, in pages of each key group."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 
-import numpy as np
+from sabotnb.native.keyindex cimport Slots
+from sabotnb.native._target cimport Target, aim, at, look_ahead
+from sabotnb.native.row_image cimport Log, RowImage, fence, image_of, save
+from sabotnb.native.row_pages cimport RowPages, copy_rows, shift_of, zero_rows
 
-cdef enum:
-    FIRST_ROOM = 16
+from weakref import ref
+
+import numpy as np
 
 
 cdef class Rows:
@@ -15,8 +19,10 @@ cdef class Rows:
             raise ValueError(f"rows of {width} bytes; it must be a positive multiple of 8")
         self.width = width
         self.groups = groups
-        self.buffers = [None] * groups
-        self.bases = <char**> calloc(groups, sizeof(char*))
+        self.shift = shift_of(width)
+        self.pages = [None] * groups
+        self.images = {}
+        self.bases = <char***> calloc(groups, sizeof(char**))
         self.room = <uint32_t*> calloc(groups, sizeof(uint32_t))
         if self.bases == NULL or self.room == NULL:
             raise MemoryError
@@ -32,21 +38,50 @@ cdef class Rows:
             if wanted[group] > self.room[group]:
                 self._grow(group, wanted[group])
 
-    def buffer(self, int group=0):
-        return self.buffers[group]
+    def read(self, int group, start, stop):
+        cdef uint32_t first = start, last = min(stop, self.room[group])
+        rows = np.zeros((stop - start, self.width), np.uint8)
+        cdef char[:, ::1] view = rows.view(np.int8)
+        if first < last:
+            copy_rows(self.bases[group], self.shift, self.width, first, last, &view[0, 0])
+        return rows
 
-    def share(self, int group, buffer):
-        if buffer is not None:
-            self._put(group, buffer)
+    def freeze(self, int group, size):
+        cdef RowPages pages = self.pages[group] or RowPages(self.width)
+        cdef RowImage last = self._image(group)
+        cdef RowImage image = image_of(pages, min(size, pages.room))
+        if last is not None:
+            last.later = image
+        self.images[group] = ref(image)
+        return image
 
-    def detach(self, int group):
-        """Continue with a copy, so that other owners of the buffer see no later change."""
-        if self.buffers[group] is not None:
-            self._put(group, self.buffers[group].copy())
+    def save(self, Slots slots):
+        cdef list images = self._images()
+        cdef Log** logs = logs_of(self, images)
+        cdef Target target
+        cdef Log* log
+        cdef int64_t i
+        cdef bint fits = True
+        if logs == NULL:
+            return
+        aim(self, slots, &target)
+        with nogil:
+            for i in range(target.rows):
+                look_ahead(&target, i)
+                log = logs[0 if target.groups == NULL else target.groups[i]]
+                if log != NULL:
+                    fits &= save(log, target.slots[i], at(&target, i), target.width)
+            fence()
+        free(logs)
+        if not fits:
+            raise MemoryError("cannot allocate memory for the frozen rows of a checkpoint")
 
     def drop(self, int group):
-        self.total -= <int64_t> self.room[group] * self.width
-        self.buffers[group] = None
+        """Pages live on in images, which then get no more records: nothing changes these pages any more."""
+        if self.pages[group] is not None:
+            self.total -= (<RowPages> self.pages[group]).nbytes()
+        self.images.pop(group, None)
+        self.pages[group] = None
         self.bases[group] = NULL
         self.room[group] = 0
 
@@ -54,22 +89,52 @@ cdef class Rows:
         cdef const uint32_t[::1] used = sizes
         cdef int group
         for group in range(self.groups):
-            if used[group] and self.room[group]:
-                self.buffers[group][:min(used[group], self.room[group])] = 0
+            if used[group] and self._image(group) is not None:
+                self.drop(group)
+            zero_rows(self.bases[group], self.shift, self.width, min(used[group], self.room[group]))
 
     def nbytes(self, int group=0):
-        return <int64_t> self.room[group] * self.width
+        return (<RowPages> self.pages[group]).nbytes() if self.pages[group] is not None else 0
 
-    cdef _grow(self, int group, uint32_t rows):
-        room = max(FIRST_ROOM, rows + rows // 2, 2 * self.room[group])
-        grown = np.zeros((room, self.width), np.uint8)
-        if self.room[group]:
-            grown[: self.room[group]] = self.buffers[group]
-        self.total += <int64_t> (room - self.room[group]) * self.width
-        self._put(group, grown)
+    cdef list _images(self):
+        """(group, image) of the images that are in use."""
+        return [(group, image) for group in list(self.images) if (image := self._image(group)) is not None]
 
-    cdef _put(self, int group, buffer):
-        cdef uint8_t[:, ::1] view = buffer
-        self.buffers[group] = buffer
-        self.bases[group] = <char*> &view[0, 0]
-        self.room[group] = <uint32_t> view.shape[0]
+    cdef RowImage _image(self, int group):
+        """The last image of ``group`` if anything refers to it."""
+        known = self.images.get(group)
+        if known is None:
+            return None
+        image = known()
+        if image is None:
+            del self.images[group]
+        return image
+
+    cdef bint _grow(self, int group, uint32_t rows) except False:
+        cdef RowPages pages = self.pages[group]
+        cdef bint fits
+        if pages is None:
+            pages = self.pages[group] = RowPages(self.width)
+        self.total -= pages.nbytes()
+        fits = pages.reserve(rows)
+        self.total += pages.nbytes()
+        self.bases[group] = pages.bases
+        self.room[group] = pages.room
+        if not fits:
+            raise MemoryError(f"cannot allocate memory for {rows:,} rows of {self.width} bytes")
+        return True
+
+
+cdef Log** logs_of(Rows rows, list images) except? NULL:
+    """The logs of ``images`` by group, to be freed while the images are held; NULL without images."""
+    cdef Log** logs
+    cdef RowImage image
+    cdef int group
+    if not images:
+        return NULL
+    logs = <Log**> calloc(rows.groups, sizeof(Log*))
+    if logs == NULL:
+        raise MemoryError
+    for group, image in images:
+        logs[group] = &image.log
+    return logs

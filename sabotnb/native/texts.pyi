@@ -5,6 +5,15 @@ import pyarrow as pa
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
 
+class TextView:
+    """The texts of a group when the view was made (``Texts.view``). May be read from any thread."""
+
+    def texts(self, start: int, stop: int) -> pa.LargeBinaryArray:
+        """Copy the texts of slots ``start`` to ``stop``, null for a slot without text."""
+
+    def orders(self, start: int, stop: int) -> pa.Int64Array:
+        """Copy the orders of slots ``start`` to ``stop``, null for a slot that has not been updated."""
+
 class Texts:
     """At most one text (or null) and its order per slot, in a heap per key group. Not thread-safe."""
 
@@ -25,14 +34,8 @@ class Texts:
     def orders(self, group: int, start: int, stop: int) -> pa.Int64Array:
         """Copy the orders of slots ``start`` to ``stop``, null for a slot that has not been updated."""
 
-    def view(self, group: int = 0) -> Texts:
-        """Return the texts of ``group`` as they are now, as group 0 of a new object, without copying them.
-
-        ``group`` must be detached before its next update. The view may be read from any thread and must not be updated.
-        """
-
-    def detach(self, group: int) -> None:
-        """Continue with a copy of ``group``: views keep it as it is now."""
+    def view(self, group: int = 0) -> TextView:
+        """Return the texts of ``group`` as they are now, without copying them."""
 
     def drop(self, group: int) -> None:
         """Remove the texts of ``group`` and free its memory."""

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.expr import AggregateLike
+from sabotnb.native import FieldUpdates, Rows, Slots
 from sabotnb.state.build import VariableWidthAggregate, fixed, loose
-from sabotnb.state.fixed_width import Bytes, FixedAggregate
-from sabotnb.state.slot_ranges import SlotRange
+from sabotnb.state.fixed_width import Bytes, FixedAggregate, Sum
 
 EMPTY_ROW = 8
 """Bytes of a row that has no field: rows are never of width 0."""
@@ -42,6 +42,41 @@ class AccumulatorLayout:
         """The aggregates that store their state themselves."""
         return [item for item in self.items if not isinstance(item, Field)]
 
+    def update(self, rows: Rows, slots: Slots, batch: pa.RecordBatch) -> None:
+        """Add the rows of ``batch`` to the aggregates of ``slots``, for which ``rows`` has room.
+
+        Raises:
+            ExpressionError: a sum does not fit 128 bits.
+            UserFunctionError: a class of the user raised.
+        """
+        updates = FieldUpdates(rows, slots)
+        for item in self.items:
+            if isinstance(item, Field):
+                item.aggregate.update(updates, item.offset, batch)
+            else:
+                item.update(slots, batch)
+        self._run(updates)
+
+    def merge(self, rows: Rows, slots: Slots, columns: Sequence[pa.Array]) -> None:
+        """Merge state columns or mergeable columns, in the order of the aggregates; raises what ``update`` raises."""
+        updates = FieldUpdates(rows, slots)
+        given = iter(columns)
+        for item in self.items:
+            if isinstance(item, Field):
+                item.aggregate.merge(updates, item.offset, [next(given) for _ in range(item.parts)])
+            else:
+                item.merge(slots, [next(given) for _ in item.state_types])
+        self._run(updates)
+
+    def _run(self, updates: FieldUpdates) -> None:
+        try:
+            updates.run()
+        except OverflowError as error:
+            aggregates = {item.offset: item.aggregate for item in self.items if isinstance(item, Field)}
+            overflowed = aggregates[error.args[0]]
+            assert isinstance(overflowed, Sum)
+            raise overflowed.overflow() from error
+
 
 def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) -> AccumulatorLayout:
     """Assign each aggregate over batches of ``schema`` a field in the row or its own state."""
@@ -69,12 +104,3 @@ def state_fields(layout: AccumulatorLayout, columns: Sequence[AggregateLike]) ->
             types = list(item.state_types)
         fields += [pa.field(f"{column.name}:state{number}", data_type) for number, data_type in enumerate(types)]
     return fields
-
-
-def gathered(buffer: np.ndarray | None, span: SlotRange, width: int) -> Bytes:
-    """A copy of the rows of ``span`` in the buffer of their group; zeros where there are none."""
-    out = np.zeros((len(span), width), np.uint8)
-    if buffer is not None:
-        known = buffer[span.start : span.stop]
-        out[: len(known)] = known
-    return out

@@ -44,17 +44,14 @@ class VariableWidthAggregate(Protocol):
         ...
 
     def update(self, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Add the rows of a batch."""
+        """Add the rows of a batch; frozen views do not change."""
 
     def merge(self, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Merge state columns."""
+        """Merge state columns; frozen views do not change."""
 
     def freeze(self, groups: Sequence[int]) -> FrozenColumns:
         """A view of ``groups`` as they are now; does not copy state that may be large."""
         ...
-
-    def detach(self, group: int) -> None:
-        """Copy what a frozen view shares and an update would change; called before the first update after a freeze."""
 
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""

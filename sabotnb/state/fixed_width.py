@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.errors import ExpressionError
-from sabotnb.native import Rows, Slots, canonical
-from sabotnb.native import aggregate as kernels
+from sabotnb.native import FieldUpdates, canonical
 from sabotnb.state.values import doubles, from_kernel, from_order_words, kernel_type, masked, order_words, to_kernel
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -27,11 +26,11 @@ class FixedAggregate(Protocol):
 
     width: int
 
-    def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
-        """Add the rows of a batch."""
+    def update(self, updates: FieldUpdates, offset: int, batch: pa.RecordBatch) -> None:
+        """Add the rows of a batch, when the updates run."""
 
-    def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        """Merge mergeable columns or state columns."""
+    def merge(self, updates: FieldUpdates, offset: int, parts: Sequence[pa.Array]) -> None:
+        """Merge mergeable columns or state columns, when the updates run."""
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         """The mergeable columns of a batch, one row for each of its rows."""
@@ -65,14 +64,14 @@ class Count:
     def __init__(self, column: str | None) -> None:
         self._column = column
 
-    def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
+    def update(self, updates: FieldUpdates, offset: int, batch: pa.RecordBatch) -> None:
         if self._column is None:
-            kernels.count_rows(rows, offset, slots)
+            updates.count_rows(offset)
         else:
-            kernels.count_valid(rows, offset, slots, _plain(batch.column(self._column)))
+            updates.count_valid(offset, _plain(batch.column(self._column)))
 
-    def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        kernels.add(rows, offset, slots, parts[0])
+    def merge(self, updates: FieldUpdates, offset: int, parts: Sequence[pa.Array]) -> None:
+        updates.add(offset, parts[0])
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         if self._column is None:
@@ -98,14 +97,11 @@ class Sum:
         self._wide = gives if pa.types.is_decimal(gives) else pa.decimal128(38, 0)
         self.width = 16 if self._double else 24
 
-    def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
-        self.merge(rows, offset, slots, [batch.column(self._column)])
+    def update(self, updates: FieldUpdates, offset: int, batch: pa.RecordBatch) -> None:
+        self.merge(updates, offset, [batch.column(self._column)])
 
-    def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        try:
-            kernels.sum_values(rows, offset, slots, self._summands(parts[0]))
-        except OverflowError as error:
-            raise self._overflow() from error
+    def merge(self, updates: FieldUpdates, offset: int, parts: Sequence[pa.Array]) -> None:
+        updates.sum_values(offset, self._summands(parts[0]))
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         return [from_kernel(self._summands(batch.column(self._column)), self._gives)]
@@ -127,7 +123,7 @@ class Sum:
         low, high = column_at(fields, 0, np.int64), column_at(fields, 8, np.int64)
         over = high != (0 if pa.types.is_uint64(self._gives) else low >> 63)
         if over.any():
-            raise self._overflow()
+            raise self.overflow()
         return masked(low, seen, self._gives)
 
     def _summands(self, column: pa.Array) -> pa.Array:
@@ -137,16 +133,17 @@ class Sum:
         try:
             return values.cast(self._wide)
         except pa.ArrowInvalid as error:
-            raise self._overflow() from error
+            raise self.overflow() from error
 
     def _decimals(self, totals: pa.Array) -> pa.Array:
         try:
             totals.validate(full=True)
         except pa.ArrowInvalid as error:
-            raise self._overflow() from error
+            raise self.overflow() from error
         return totals
 
-    def _overflow(self) -> ExpressionError:
+    def overflow(self) -> ExpressionError:
+        """The error of a sum that does not fit its type or 128 bits."""
         wider = "dt.total_seconds()" if pa.types.is_duration(self._gives) else "cast('double')"
         return ExpressionError(
             f"a sum of {self._column!r} does not fit {self._gives}; sum col({self._column!r}).{wider} instead"
@@ -161,14 +158,14 @@ class Mean:
     def __init__(self, column: str) -> None:
         self._column = column
 
-    def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
+    def update(self, updates: FieldUpdates, offset: int, batch: pa.RecordBatch) -> None:
         column = doubles(batch.column(self._column))
-        kernels.add(rows, offset, slots, column)
-        kernels.count_valid(rows, offset + 8, slots, column)
+        updates.add(offset, column)
+        updates.count_valid(offset + 8, column)
 
-    def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        kernels.add(rows, offset, slots, parts[0])
-        kernels.add(rows, offset + 8, slots, parts[1])
+    def merge(self, updates: FieldUpdates, offset: int, parts: Sequence[pa.Array]) -> None:
+        updates.add(offset, parts[0])
+        updates.add(offset + 8, parts[1])
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         column = doubles(batch.column(self._column))
@@ -195,11 +192,11 @@ class Extreme:
         self._largest = largest
         self.width = self._size + 8
 
-    def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
-        kernels.extreme(rows, offset, slots, to_kernel(batch.column(self._column)), self._largest)
+    def update(self, updates: FieldUpdates, offset: int, batch: pa.RecordBatch) -> None:
+        updates.extreme(offset, to_kernel(batch.column(self._column)), self._largest)
 
-    def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        kernels.extreme(rows, offset, slots, to_kernel(parts[0]), self._largest)
+    def merge(self, updates: FieldUpdates, offset: int, parts: Sequence[pa.Array]) -> None:
+        updates.extreme(offset, to_kernel(parts[0]), self._largest)
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         return [batch.column(self._column).cast(self._gives)]
@@ -224,11 +221,11 @@ class Variance:
         self._ddof = ddof
         self._root = root
 
-    def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
-        kernels.variance(rows, offset, slots, doubles(batch.column(self._column)))
+    def update(self, updates: FieldUpdates, offset: int, batch: pa.RecordBatch) -> None:
+        updates.variance(offset, doubles(batch.column(self._column)))
 
-    def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
-        kernels.merge_variance(rows, offset, slots, *parts)
+    def merge(self, updates: FieldUpdates, offset: int, parts: Sequence[pa.Array]) -> None:
+        updates.merge_variance(offset, *parts)
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         column = doubles(batch.column(self._column))
@@ -263,12 +260,12 @@ class ByOrder:
         self._kernel = kernel_type(gives)
         self._last = last
 
-    def update(self, rows: Rows, offset: int, slots: Slots, batch: pa.RecordBatch) -> None:
-        self.merge(rows, offset, slots, [batch.column(self._column), batch.column(self._by)])
+    def update(self, updates: FieldUpdates, offset: int, batch: pa.RecordBatch) -> None:
+        self.merge(updates, offset, [batch.column(self._column), batch.column(self._by)])
 
-    def merge(self, rows: Rows, offset: int, slots: Slots, parts: Sequence[pa.Array]) -> None:
+    def merge(self, updates: FieldUpdates, offset: int, parts: Sequence[pa.Array]) -> None:
         value, order = parts
-        kernels.ordered(rows, offset, slots, to_kernel(value), order_words(order), self._last)
+        updates.ordered(offset, to_kernel(value), order_words(order), self._last)
 
     def lone(self, batch: pa.RecordBatch) -> list[pa.Array]:
         return [batch.column(self._column).cast(self._gives), batch.column(self._by).cast(self._by_type)]

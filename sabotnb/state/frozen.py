@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
-from sabotnb.state.accumulator_layout import Field, gathered
+from sabotnb.native import RowImage
+from sabotnb.state.accumulator_layout import Field
 from sabotnb.state.build import FrozenColumns
 from sabotnb.state.keys import View
 from sabotnb.state.slot_ranges import SlotRange, in_pieces
@@ -16,20 +16,19 @@ from sabotnb.state.slot_ranges import SlotRange, in_pieces
 
 @dataclass(frozen=True, slots=True)
 class FrozenGroup:
-    """The keys of one key group, and the buffer of their accumulators (None: all zeros)."""
+    """The keys of one key group, and their accumulators."""
 
     keys: View
-    rows: np.ndarray | None
+    rows: RowImage
 
 
 class FrozenAggregates:
     """Some key groups of a ``GroupedAggregates``; ``items`` are the aggregates in the order of their columns."""
 
     def __init__(
-        self, schema: pa.Schema, width: int, items: tuple[Field | FrozenColumns, ...], groups: Mapping[int, FrozenGroup]
+        self, schema: pa.Schema, items: tuple[Field | FrozenColumns, ...], groups: Mapping[int, FrozenGroup]
     ) -> None:
         self._schema = schema
-        self._width = width
         self._items = items
         self._groups = groups
 
@@ -39,7 +38,7 @@ class FrozenAggregates:
         return in_pieces(len(frozen.keys), lambda start, stop: self._piece(frozen, SlotRange(group, start, stop)))
 
     def _piece(self, frozen: FrozenGroup, span: SlotRange) -> pa.RecordBatch:
-        rows = gathered(frozen.rows, span, self._width)
+        rows = frozen.rows.read(span.start, span.stop)
         columns = frozen.keys.keys(span.start, span.stop)
         for item in self._items:
             columns += item.aggregate.state(item.of(rows)) if isinstance(item, Field) else item.state(span)

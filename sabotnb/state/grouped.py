@@ -6,14 +6,14 @@ Theory of operation. The state of a key has three parts, and all are found by th
 - one row of accumulators in ``Rows``, with a field for each aggregate of fixed width (``Field``);
 - for each other aggregate (texts, values, sketches, classes of the user) an object that stores its state itself.
 
-A batch is processed in a fixed order. Keys get slots; ``Rows`` reserves room for them; groups that are frozen are
-detached; then the aggregates update, one after the other. Kernels write through raw pointers and check nothing, so no
-update may start before room is reserved. If an aggregate raises, those before it have already taken the batch: the
-state is then inconsistent and must not be used again.
+A batch is processed in a fixed order. Keys get slots; ``Rows`` reserves room for them; aggregates of variable width
+update, one after the other; then the fields of all others update together, block by block (``FieldUpdates``). Kernels
+write through raw pointers and check nothing, so no update may start before room is reserved. If an aggregate raises,
+others have already taken the batch: the state is then inconsistent and must not be used again.
 
-``freeze`` copies nothing. A frozen view shares the memory of the index, whose first slots never change, and the buffer
-of accumulators, which does change in place. Its group is therefore marked as shared, and the first batch that touches
-the group copies the buffer (copy-on-write). A group that is not touched is never copied. Keys that arrive after
+``freeze`` copies no rows. A frozen view shares the memory of the index, whose first slots never change, and the pages
+of accumulators, which do change in place. While a view is in use, a batch therefore saves the rows that it is the first
+to change (``native.row_image``): it pays for its own rows, not for the size of the state. Keys that arrive after
 ``freeze`` are not in the view, although they may be in the same memory.
 
 All methods run in the thread of the task. Only the frozen view may be read in other threads.
@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from sabotnb.expr import AggregateLike, result_schema
 from sabotnb.native import Rows, Slots
-from sabotnb.state.accumulator_layout import Field, gathered, lay_out, state_fields
+from sabotnb.state.accumulator_layout import Field, lay_out, state_fields
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
 from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import check_group, groups_in, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
@@ -54,7 +54,6 @@ class GroupedAggregates:
         self._layout = lay_out(columns, schema, groups)
         self._rows = Rows(self._layout.width, groups)
         self._results = result_schema(keys.names, columns, schema)
-        self._shared: set[int] = set()
         self.schema = pa.schema(plain_keys(self._index, keys) + state_fields(self._layout, columns))
 
     def update(self, batch: pa.RecordBatch) -> None:
@@ -65,22 +64,13 @@ class GroupedAggregates:
             UserFunctionError: a class of the user raised.
         """
         slots = self._slots([batch.column(name) for name in self._keys.names], batch.num_rows)
-        for item in self._layout.items:
-            if isinstance(item, Field):
-                item.aggregate.update(self._rows, item.offset, slots, batch)
-            else:
-                item.update(slots, batch)
+        self._layout.update(self._rows, slots, batch)
 
     def merge(self, batch: pa.RecordBatch) -> Slots:
         """Merge rows of the partial form (keys, then columns of ``partial_fields``) or exported rows of ``schema``."""
-        columns = iter(batch.columns)
-        slots = self._slots([next(columns) for _ in self._keys], batch.num_rows)
-        for item in self._layout.items:
-            if isinstance(item, Field):
-                parts = [next(columns) for _ in range(item.parts)]
-                item.aggregate.merge(self._rows, item.offset, slots, parts)
-            else:
-                item.merge(slots, [next(columns) for _ in item.state_types])
+        keys, columns = batch.columns[: len(self._keys)], batch.columns[len(self._keys) :]
+        slots = self._slots(keys, batch.num_rows)
+        self._layout.merge(self._rows, slots, columns)
         return slots
 
     def results(self, limit: int = PIECE_ROWS, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
@@ -95,7 +85,7 @@ class GroupedAggregates:
             mask = None if among is None else among.has(keys)
             if mask is not None and not mask.any():
                 continue
-            rows = np.concatenate([gathered(self._rows.buffer(span.group), span, self._rows.width) for span in spans])
+            rows = np.concatenate([self._rows.read(span.group, span.start, span.stop) for span in spans])
             columns = [
                 item.aggregate.result(item.of(rows)) if isinstance(item, Field) else item.result(spans)
                 for item in self._layout.items
@@ -108,9 +98,8 @@ class GroupedAggregates:
 
     def freeze(self, groups: Sequence[int]) -> FrozenAggregates:
         items = tuple(item if isinstance(item, Field) else item.freeze(groups) for item in self._layout.items)
-        views = {group: FrozenGroup(self._index.view(group), self._rows.buffer(group)) for group in groups}
-        self._shared.update(groups)
-        return FrozenAggregates(self.schema, self._rows.width, items, views)
+        views = {group: self._frozen(group) for group in groups}
+        return FrozenAggregates(self.schema, items, views)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         return self.freeze([group]).export(group)
@@ -124,7 +113,6 @@ class GroupedAggregates:
         self._rows.drop(group)
         for item in self._layout.loose:
             item.drop(group)
-        self._shared.discard(group)
 
     def nbytes(self, group: int) -> int:
         held = sum(item.nbytes(group) for item in self._layout.loose)
@@ -136,14 +124,10 @@ class GroupedAggregates:
         return keys, held + rows + sum(item.held() for item in self._layout.loose)
 
     def _slots(self, keys: Sequence[pa.Array], rows: int) -> Slots:
-        """Find or add the slots of these keys; reserve room for them and detach their groups from frozen views."""
+        """Find or add the slots of these keys, and reserve room for them."""
         slots = slots_of(self._index, keys, rows)
         self._rows.reserve(self._index.sizes())
-        if self._shared:
-            # Only groups that this batch touches: a freeze of all groups must not cost a copy of the whole state.
-            for group in self._shared.intersection(groups_of(slots)):
-                self._rows.detach(group)
-                for item in self._layout.loose:
-                    item.detach(group)
-                self._shared.discard(group)
         return slots
+
+    def _frozen(self, group: int) -> FrozenGroup:
+        return FrozenGroup(self._index.view(group), self._rows.freeze(group, self._index.size(group)))

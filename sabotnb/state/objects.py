@@ -143,9 +143,6 @@ class Objects:
         """The objects of ``groups`` as they are now; they are dumped only when the view is exported."""
         return FrozenObjects(self._kind, {group: self._objects.freeze(group) for group in groups})
 
-    def detach(self, group: int) -> None:
-        """Do nothing: ``SlotObjects`` copies shared objects one by one."""
-
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
         return self._kind.results([target for span in spans for target in self._objects.read(span)])

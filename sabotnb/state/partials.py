@@ -11,7 +11,7 @@ import pyarrow as pa
 from sabotnb.errors import ExpressionError, SchemaError
 from sabotnb.expr import AggregateLike, partial_schema
 from sabotnb.native import Rows, Slots, codes, without_unused
-from sabotnb.state.accumulator_layout import Field, gathered, lay_out
+from sabotnb.state.accumulator_layout import Field, lay_out
 from sabotnb.state.build import MergeableAggregate
 from sabotnb.state.keys import index_of, slots_of
 from sabotnb.state.slot_ranges import SlotRange
@@ -40,9 +40,11 @@ class BatchPartials:
         self.schema = found
         self._keys = keys
         self._index = index_of(keys, 1)
-        layout = lay_out(columns, schema, 1)
-        self._items = [item if isinstance(item, Field) else cast(MergeableAggregate, item) for item in layout.items]
-        self._rows = Rows(layout.width)
+        self._layout = lay_out(columns, schema, 1)
+        self._items = [
+            item if isinstance(item, Field) else cast(MergeableAggregate, item) for item in self._layout.items
+        ]
+        self._rows = Rows(self._layout.width)
         self._skip = 0
 
     def partials(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -83,13 +85,9 @@ class BatchPartials:
 
     def _shrunk(self, batch: pa.RecordBatch, slots: Slots, size: int, keys: Sequence[pa.Array]) -> pa.RecordBatch:
         self._rows.reserve(np.array([size], np.uint32))
-        for item in self._items:
-            if isinstance(item, Field):
-                item.aggregate.update(self._rows, item.offset, slots, batch)
-            else:
-                item.update(slots, batch)
+        self._layout.update(self._rows, slots, batch)
         span = SlotRange(0, 0, size)
-        rows = gathered(self._rows.buffer(), span, self._rows.width)
+        rows = self._rows.read(0, 0, size)
         parts = []
         for item in self._items:
             parts += item.aggregate.partial(item.of(rows)) if isinstance(item, Field) else item.freeze([0]).state(span)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from sabotnb.native import Slots, Texts, canonical
+from sabotnb.native import Slots, Texts, TextView, canonical
 from sabotnb.state.slot_ranges import SlotRange
 from sabotnb.state.unique import room_for
 from sabotnb.state.values import encoded_as, from_order_words, order_words
@@ -49,10 +49,6 @@ class TextAggregate:
         """The texts of ``groups`` as they are now."""
         return FrozenTexts({group: self._texts.view(group) for group in groups}, self._gives, self._by_type)
 
-    def detach(self, group: int) -> None:
-        """Continue with a copy of ``group``, so that frozen views do not change."""
-        self._texts.detach(group)
-
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The texts of the slots of ``spans``."""
         found = [self._texts.texts(span.group, span.start, span.stop) for span in spans]
@@ -77,7 +73,7 @@ class TextAggregate:
 class FrozenTexts:
     """The texts when they were frozen, by group and slot, with their order if there is a ``by``."""
 
-    def __init__(self, texts: Mapping[int, Texts], gives: pa.DataType, by_type: pa.DataType | None) -> None:
+    def __init__(self, texts: Mapping[int, TextView], gives: pa.DataType, by_type: pa.DataType | None) -> None:
         self._texts = texts
         self._gives = gives
         self._by_type = by_type
@@ -85,7 +81,7 @@ class FrozenTexts:
     def state(self, span: SlotRange) -> list[pa.Array]:
         """The texts of ``span``, and their order if there is a ``by``."""
         texts = self._texts[span.group]
-        columns = [canonical.from_binary(texts.texts(0, span.start, span.stop), self._gives)]
+        columns = [canonical.from_binary(texts.texts(span.start, span.stop), self._gives)]
         if self._by_type is not None:
-            columns.append(from_order_words(texts.orders(0, span.start, span.stop), self._by_type))
+            columns.append(from_order_words(texts.orders(span.start, span.stop), self._by_type))
         return columns

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sabotnb.native import KeyIndex, KeyView, Rows, Slots, canonical
-from sabotnb.native import aggregate as kernels
+from sabotnb.native import FieldUpdates, KeyIndex, KeyView, Rows, Slots, canonical
 from sabotnb.state.slot_ranges import SlotRange
 
 
@@ -44,11 +43,8 @@ class Unique:
         return [pa.ListArray.from_arrays(pa.array(bounds), values.drop_null().cast(self._type), type=self._list)]
 
     def freeze(self, groups: Sequence[int]) -> FrozenUnique:
-        """The pairs of ``groups`` as they are now."""
+        """The pairs of ``groups`` as they are now. Pairs are only added; counters are not part of the frozen state."""
         return FrozenUnique(self._list, {group: self._pairs.view(group) for group in groups})
-
-    def detach(self, group: int) -> None:
-        """Do nothing: pairs are only added, and counters are not part of the frozen state."""
 
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The counts of the slots of ``spans``."""
@@ -76,14 +72,12 @@ class Unique:
         found = self._pairs.upsert([pa.array(slots.slots), values], fresh=True, within=slots)
         new = slots.take(np.asarray(found.fresh))
         self._counts.reserve(room_for(new, self._counts.groups))
-        kernels.count_rows(self._counts, 0, new)
+        updates = FieldUpdates(self._counts, new)
+        updates.count_rows(0)
+        updates.run()
 
     def _count(self, span: SlotRange) -> np.ndarray:
-        counts = np.zeros(len(span), np.int64)
-        buffer = self._counts.buffer(span.group)
-        if buffer is not None:
-            known = buffer[span.start : span.stop].reshape(-1).view(np.int64)
-            counts[: len(known)] = known
+        counts: np.ndarray = self._counts.read(span.group, span.start, span.stop).view(np.int64)[:, 0]
         return counts
 
 

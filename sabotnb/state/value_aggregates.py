@@ -59,9 +59,6 @@ class ValueAggregates:
         """The values of ``groups`` as they are now; they are sorted when the view is exported."""
         return FrozenValueAggregates(self.state_types[0], self._pile.freeze(groups))
 
-    def detach(self, group: int) -> None:
-        """Do nothing: stored batches never change."""
-
     def result(self, spans: Sequence[SlotRange]) -> pa.Array:
         """The values of the aggregate for the slots of ``spans``."""
         rows = self._pile.arrange()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.native import aggregate
+from sabotnb.native.aggregate import FieldUpdates
 from sabotnb.native.keyindex import KeyIndex
 from sabotnb.native.rows import Rows
 
@@ -22,9 +22,11 @@ def updated(kernel, keys, values, **options):
     index, rows = KeyIndex([pa.int64()], 4), Rows(32, 4)
     slots = index.upsert([pa.array(keys, pa.int64())])
     rows.reserve(index.sizes())
-    kernel(rows, 8, slots, values, **options)
+    updates = FieldUpdates(rows, slots)
+    kernel(updates, 8, values, **options)
+    updates.run()
     return {
-        key: rows.buffer(int(group))[slot, 8:].tobytes()
+        key: rows.read(int(group), int(slot), int(slot) + 1)[0, 8:].tobytes()
         for key, group, slot in zip(keys, slots.groups, slots.slots, strict=True)
     }
 
@@ -37,7 +39,7 @@ def given_to(key, keys, values):
 @settings(max_examples=40, deadline=None)
 def test_integer_sums_have_room_for_any_total(data, keys):
     values = data.draw(st.lists(INTS, min_size=len(keys), max_size=len(keys)))
-    for key, row in updated(aggregate.sum_values, keys, pa.array(values, pa.int64())).items():
+    for key, row in updated(FieldUpdates.sum_values, keys, pa.array(values, pa.int64())).items():
         seen = given_to(key, keys, values)
         assert int.from_bytes(row[:16], "little", signed=True) == sum(seen)
         assert row[16] == bool(seen)
@@ -47,7 +49,7 @@ def test_integer_sums_have_room_for_any_total(data, keys):
 @settings(max_examples=40, deadline=None)
 def test_nan_is_the_largest(data, keys, largest):
     values = data.draw(st.lists(st.none() | st.floats(), min_size=len(keys), max_size=len(keys)))
-    for key, row in updated(aggregate.extreme, keys, pa.array(values, pa.float64()), largest=largest).items():
+    for key, row in updated(FieldUpdates.extreme, keys, pa.array(values, pa.float64()), largest=largest).items():
         seen = given_to(key, keys, values)
         found = np.frombuffer(row[:8], np.float64)[0]
         assert row[8] == bool(seen)
@@ -61,7 +63,7 @@ def test_nan_is_the_largest(data, keys, largest):
 @settings(max_examples=40, deadline=None)
 def test_variance_is_numpys(data, keys):
     values = data.draw(st.lists(FLOATS, min_size=len(keys), max_size=len(keys)))
-    for key, row in updated(aggregate.variance, keys, pa.array(values, pa.float64())).items():
+    for key, row in updated(FieldUpdates.variance, keys, pa.array(values, pa.float64())).items():
         seen = given_to(key, keys, values)
         assert np.frombuffer(row[:8], np.int64)[0] == len(seen)
         if seen:
@@ -73,23 +75,29 @@ def test_variance_is_numpys(data, keys):
 def test_a_sum_beyond_128_bits_is_refused():
     largest = pa.Array.from_buffers(pa.decimal128(38, 0), 2, [None, pa.py_buffer((b"\xff" * 15 + b"\x7f") * 2)])
     with pytest.raises(OverflowError, match="128 bits"):
-        updated(aggregate.sum_values, [1, 1], largest)
+        updated(FieldUpdates.sum_values, [1, 1], largest)
 
 
 def test_other_types_are_refused():
     with pytest.raises(TypeMismatch, match="int64, uint64, double, decimal128, not string"):
-        updated(aggregate.sum_values, [1], pa.array(["a"]))
+        updated(FieldUpdates.sum_values, [1], pa.array(["a"]))
     with pytest.raises(TypeMismatch, match="takes double, not int64"):
-        updated(aggregate.variance, [1], pa.array([1]))
+        updated(FieldUpdates.variance, [1], pa.array([1]))
 
 
-def test_a_detached_buffer_stays_as_it_is():
-    index, rows = KeyIndex([pa.int64()]), Rows(8)
-    slots = index.upsert([pa.array([7, 7])])
+def test_blocks_of_rows_are_updated_alike():
+    keys = np.random.default_rng(1).integers(0, 50, 2000)
+    values = pa.array(np.arange(2000), mask=np.arange(2000) % 7 == 0)
+    index, rows = KeyIndex([pa.int64()]), Rows(56)
+    slots = index.upsert([pa.array(keys)])
     rows.reserve(index.sizes())
-    aggregate.count_rows(rows, 0, slots)
-    before = rows.buffer()
-    rows.detach(0)
-    aggregate.count_rows(rows, 0, slots)
-    assert before.view(np.int64)[0, 0] == 2
-    assert rows.buffer().view(np.int64)[0, 0] == 4
+    updates = FieldUpdates(rows, slots)
+    updates.count_rows(0)
+    updates.sum_values(8, values)
+    updates.count_valid(32, values)
+    updates.extreme(40, values, largest=True)
+    updates.run()
+    found = rows.read(0, 0, index.size()).view(np.int64)
+    for key, (count, total, _, _, valid, most, _) in zip(index.view().keys()[0].to_pylist(), found, strict=True):
+        seen = [value.as_py() for value, other in zip(values, keys, strict=True) if other == key and value.is_valid]
+        assert (count, total, valid, most) == ((keys == key).sum(), sum(seen), len(seen), max(seen))

@@ -1,50 +1,141 @@
-"""Rows of accumulators against a dict, through growing, views, drops and clearing."""
+"""Rows of accumulators against a dict, through growing, freezes, drops and clearing."""
+
+import threading
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.native import aggregate
+from sabotnb.native.aggregate import FieldUpdates
 from sabotnb.native.keyindex import Slots
 from sabotnb.native.rows import Rows
 
 GROUPS = 3
-KEYS = st.tuples(st.integers(0, GROUPS - 1), st.integers(0, 40))
+KEYS = st.tuples(st.integers(0, GROUPS - 1), st.integers(0, 70))
 STEPS = st.lists(
     st.tuples(st.just("count"), st.lists(KEYS, min_size=1, max_size=10))
-    | st.tuples(st.sampled_from(["detach", "drop", "clear"]), st.integers(0, GROUPS - 1)),
-    max_size=15,
+    | st.tuples(st.sampled_from(["freeze", "read", "release", "drop", "clear"]), st.integers(0, GROUPS - 1)),
+    max_size=25,
 )
 
 
-@given(STEPS)
-@settings(max_examples=100, deadline=None)
-def test_each_row_counts_for_itself(steps):
-    rows, counts, frozen = Rows(16, GROUPS), {}, []
-    sizes = np.zeros(GROUPS, np.uint32)
+def count(rows, slots):
+    updates = FieldUpdates(rows, slots)
+    updates.count_rows(rows.width - 8)
+    updates.run()
+
+
+def counts_of(read):
+    """{slot: count} of rows that were read."""
+    found = read[:, -8:].copy().view(np.int64)[:, 0].tolist()
+    return {slot: count for slot, count in enumerate(found) if count}
+
+
+def of_group(counts, group):
+    return {slot: count for (at, slot), count in counts.items() if at == group}
+
+
+class CountedRows:
+    """Rows beside a dict of what they should have, and images beside such dicts."""
+
+    def __init__(self, width):
+        self.rows, self.counts, self.frozen = Rows(width, GROUPS), {}, []
+        self.sizes = np.zeros(GROUPS, np.uint32)
+
+    def count(self, keys):
+        groups, slots = (np.array(column) for column in zip(*keys, strict=True))
+        np.maximum.at(self.sizes, groups, (slots + 1).astype(np.uint32))
+        self.rows.reserve(self.sizes)
+        count(self.rows, Slots(slots.astype(np.uint32), groups.astype(np.uint16)))
+        for key in keys:
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def freeze(self, group):
+        self.frozen.append((self.rows.freeze(group, int(self.sizes[group])), of_group(self.counts, group)))
+
+    def read(self, number):
+        start = number * 20
+        for image, expected in self.frozen:
+            some = {slot - start: count for slot, count in expected.items() if start <= slot < start + 30}
+            assert counts_of(image.read(start, start + 30)) == some
+
+    def release(self, number):
+        self.frozen = self.frozen[number:]
+
+    def drop(self, group):
+        self.rows.drop(group)
+        assert self.rows.nbytes(group) == 0
+        self._lose(group)
+
+    def clear(self, group):
+        self.rows.clear(np.where(np.arange(GROUPS) == group, self.sizes, 0).astype(np.uint32))
+        self._lose(group)
+
+    def _lose(self, group):
+        self.counts = {key: count for key, count in self.counts.items() if key[0] != group}
+
+
+@given(STEPS, st.sampled_from([16, 8192]))
+@settings(max_examples=200, deadline=None)
+def test_each_row_counts_for_itself(steps, width):
+    state = CountedRows(width)
     for step, what in steps:
-        if step == "count":
-            groups, slots = (np.array(column) for column in zip(*what, strict=True))
-            np.maximum.at(sizes, groups, (slots + 1).astype(np.uint32))
-            rows.reserve(sizes)
-            aggregate.count_rows(rows, 8, Slots(slots.astype(np.uint32), groups.astype(np.uint16)))
-            for key in what:
-                counts[key] = counts.get(key, 0) + 1
-            continue
-        if step == "detach":
-            buffer = rows.buffer(what)
-            frozen.append((buffer, None if buffer is None else buffer.copy()))
-            rows.detach(what)
-            continue
-        if step == "drop":
-            rows.drop(what)
-            assert rows.nbytes(what) == 0
-        else:
-            rows.clear(np.where(np.arange(GROUPS) == what, sizes, 0).astype(np.uint32))
-        counts = {key: count for key, count in counts.items() if key[0] != what}
+        getattr(state, step)(what)
     for group in range(GROUPS):
-        buffer = rows.buffer(group)
-        found = [] if buffer is None else buffer[:, 8:].copy().view(np.int64)[:, 0].tolist()
-        expected = {slot: count for (at, slot), count in counts.items() if at == group}
-        assert {slot: count for slot, count in enumerate(found) if count} == expected
-    assert all(buffer is None or (buffer == copy).all() for buffer, copy in frozen)
+        assert counts_of(state.rows.read(group, 0, 100)) == of_group(state.counts, group)
+    for image, expected in state.frozen:
+        assert counts_of(image.read(0, 100)) == expected
+
+
+def test_a_batch_after_a_freeze_saves_its_own_rows_only_and_each_once():
+    rows, keys = Rows(16), 100_000
+    rows.reserve(np.array([keys], np.uint32))
+    image = rows.freeze(0, keys)
+    drawn = np.random.default_rng(1).integers(0, keys, (3, 1000)).astype(np.uint32)
+    for number, slots in enumerate(drawn):
+        count(rows, Slots(slots))
+        assert image.saved == len(np.unique(drawn[: number + 1]))
+    count(rows, Slots(drawn[0]))
+    assert image.saved == len(np.unique(drawn))
+    later = rows.freeze(0, keys)
+    count(rows, Slots(drawn[0]))
+    assert image.saved == len(np.unique(drawn))
+    assert later.saved == len(np.unique(drawn[0]))
+
+
+def test_nothing_is_saved_for_an_image_that_nobody_has():
+    rows = Rows(16)
+    rows.reserve(np.array([10], np.uint32))
+    older = rows.freeze(0, 10)
+    rows.freeze(0, 10)
+    count(rows, Slots(np.arange(10, dtype=np.uint32)))  # for the older one, through the later
+    assert older.saved == 0
+    assert counts_of(older.read(0, 10)) == {}
+    del older
+    image = rows.freeze(0, 10)
+    count(rows, Slots(np.zeros(1, np.uint32)))
+    assert image.saved == 1
+
+
+@pytest.mark.parametrize("freezes", [1, 3])
+def test_another_thread_reads_images_while_rows_change(freezes):
+    rows, keys = Rows(64), 20_000
+    rows.reserve(np.array([keys], np.uint32))
+    everything = Slots(np.arange(keys, dtype=np.uint32))
+    wrong = []
+
+    def read(image, expected):
+        for start in range(0, keys, 1000):
+            found = image.read(start, start + 1000).view(np.int64)
+            if (found[:, -1] != expected).any() or found[:, :-1].any():
+                wrong.append(start)
+
+    threads = []
+    for number in range(freezes):
+        threads.append(threading.Thread(target=read, args=(rows.freeze(0, keys), number)))
+        threads[-1].start()
+        count(rows, everything)
+    while any(thread.is_alive() for thread in threads):
+        count(rows, everything)
+    assert wrong == []
