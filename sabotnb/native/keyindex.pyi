@@ -4,16 +4,17 @@ Theory of operation. ``KeyIndex`` promises the following to the state that is bu
 
 Slots. A new key gets the next slot of its group: 0, 1, 2, ... in the order of arrival. A slot never changes. Growth
 moves memory, not slots, so arrays that are indexed by slot stay valid and only have to grow, too. Null has an ordinary
-slot. Only ``drop`` (a group) and ``clear`` (all groups) remove keys, and slots then start from 0 again.
+slot. ``remove`` frees the slots of single keys, and new keys get these slots again: state of a removed key must be
+cleared by its owner. ``drop`` (a group) and ``clear`` (all groups) remove all keys; slots then start from 0 again.
 
-Memory. A table has three parts: the entries (the hash table itself), the keys by slot, and a heap for keys that are
-compared as bytes. Entries belong to the index alone. They are rebuilt when they are 70 % full, from the hash bits that
-each entry stores, so keys are not hashed again. The keys by slot and the heap are append-only and have several owners:
-the index and each view. Owners are counted atomically.
+Memory. A table has three parts: the entries (the hash table itself, ``_table.pxd``), the keys by slot, and a heap for
+keys that are compared as bytes. Entries belong to the index alone. They are in pages of at most 64 KB, which are
+divided when they are full, from the hash bits that each entry stores: no batch pays for a whole table. The keys by slot
+and the heap have several owners: the index and each view. Owners are counted atomically.
 
-Views. A view shares the keys by slot and the heap, and stores how many keys there were. The index may append behind
-them in the same memory, because the view reads only up to its own count. If the index needs more room while a view
-exists, it continues in a copy, and the last owner frees the old memory. ``drop`` and ``clear`` leave views intact, too.
+Views. A view shares the keys by slot and the heap, and stores how many slots there were and which were free. While it
+exists, the index only appends to this memory: free slots are not given to new keys. If the index needs more room, it
+continues in a copy, and the last owner frees the old memory. ``remove``, ``drop`` and ``clear`` leave views intact.
 A view therefore needs no lock: one thread may change the index while others read views of it. Two threads must not use
 the index itself at the same time, since kernels release the GIL.
 
@@ -28,7 +29,7 @@ import pyarrow as pa
 from sabotnb.native.keyview import KeyView
 
 class Slots:
-    """The slot and the key group of each row's key. Slots of a group count from 0 without gaps."""
+    """The slot and the key group of each row's key. Without removals, slots of a group count from 0 without gaps."""
 
     slots: np.ndarray
     """uint32; 0xFFFFFFFF is a key that was not found."""
@@ -76,11 +77,21 @@ class KeyIndex:
     def find(self, columns: Sequence[pa.Array]) -> Slots:
         """Return the slot of each row's key, 0xFFFFFFFF if the key is unknown."""
 
+    def remove(self, columns: Sequence[pa.Array]) -> Slots:
+        """Remove the key of each row; return the slot that it had, 0xFFFFFFFF if the key is unknown or came before.
+
+        Raises:
+            MemoryError: no room to note the free slots; some keys may be removed.
+        """
+
     def size(self, group: int = 0) -> int:
         """Number of keys in ``group``."""
 
     def sizes(self) -> np.ndarray:
         """Number of keys in each group, uint32."""
+
+    def extents(self) -> np.ndarray:
+        """Number of slots of each group, including free ones: what arrays by slot need room for, uint32."""
 
     def nbytes(self, group: int = 0) -> int:
         """Memory that ``group`` holds."""

@@ -7,8 +7,9 @@ from libc.string cimport memcpy
 from sabotnb.native._arrow cimport ArrowArray, array_of, is_valid, validity_of
 from sabotnb.native._hash cimport hash_bytes, mix64
 from sabotnb.native._table cimport (
-    MISSING, Entry, Table, clear, find_bytes, find_null, find_word, prefetch, release, upsert_bytes, upsert_null,
-    upsert_word,
+    LINE_ENTRIES, MISSING, Entry, Page, Table, clear, find_bytes, find_null, find_word, home, insert, insert_bytes,
+    insert_null, match_tag, match_word, no_page, page_of, prefetch, release, remove_null, remove_slot,
+    same_bytes, start,
 )
 from sabotnb.native.keyview cimport view_of
 
@@ -19,7 +20,10 @@ from sabotnb.native import canonical
 from sabotnb.native.hash import hash_rows
 
 cdef enum:
-    AHEAD = 32  # rows between the prefetch of an entry and its use
+    FIND = 0  # what to do with the keys of a batch
+    ADD = 1
+    REMOVE = 2
+    BLOCK = 256  # rows that go through each step of a look-up together
     ENCODED_WORD = 9  # a validity byte, then the word
     SMALL_CODES = 4096  # combinations of dictionary values that are always numbered, however small the batch
     CROWD = 4  # rows per possible integer; below this, hashing rows is cheaper than numbering them
@@ -70,7 +74,8 @@ cdef class KeyIndex:
         if self.tables == NULL:
             raise MemoryError
         for group in range(groups):
-            release(&self.tables[group])
+            self.tables[group].salt = group
+            start(&self.tables[group])
 
     def __dealloc__(self):
         cdef int group
@@ -84,18 +89,29 @@ cdef class KeyIndex:
             found = codes(columns)
             if found is not None:
                 return self._upsert_codes(columns, found, fresh)
-        return self._look_up([canonical.decoded(column) for column in columns], within, True, fresh)
+        return self._look_up([canonical.decoded(column) for column in columns], within, ADD, fresh)
 
     def find(self, columns):
         found = codes(columns)
         if found is not None:
             return self._find_codes(columns, found)
-        return self._look_up([canonical.decoded(column) for column in columns], None, False, False)
+        return self._look_up([canonical.decoded(column) for column in columns], None, FIND, False)
+
+    def remove(self, columns):
+        return self._look_up([canonical.decoded(column) for column in columns], None, REMOVE, False)
 
     def size(self, int group=0):
-        return self._table(group).size
+        cdef Table* table = self._table(group)
+        return table.size - table.free_count
 
     def sizes(self):
+        cdef uint32_t[::1] out = np.empty(self.groups, np.uint32)
+        cdef int group
+        for group in range(self.groups):
+            out[group] = self.tables[group].size - self.tables[group].free_count
+        return np.asarray(out)
+
+    def extents(self):
         cdef uint32_t[::1] out = np.empty(self.groups, np.uint32)
         cdef int group
         for group in range(self.groups):
@@ -104,8 +120,11 @@ cdef class KeyIndex:
 
     def nbytes(self, int group=0):
         cdef Table* table = self._table(group)
-        cdef uint64_t entries = 0 if table.entries == NULL else table.mask + 1
-        return entries * sizeof(Entry) + table.room * sizeof(uint64_t) + table.heap_room
+        cdef uint64_t places = 0 if table.directory == &no_page else <uint64_t> 1 << table.depth
+        return (
+            table.entries * sizeof(Entry) + places * (sizeof(Page) + 1)
+            + table.room * sizeof(uint64_t) + table.heap_room + table.free_room * sizeof(uint32_t)
+        )
 
     def drop(self, int group):
         release(self._table(group))
@@ -125,7 +144,7 @@ cdef class KeyIndex:
 
     def _upsert_codes(self, columns, numbered, bint fresh):
         places, firsts = numbered
-        found = self._look_up([canonical.decoded(column.take(firsts)) for column in columns], None, True, fresh)
+        found = self._look_up([canonical.decoded(column.take(firsts)) for column in columns], None, ADD, fresh)
         new = found.fresh
         if fresh:
             new = np.sort(np.asarray(firsts)[new])
@@ -133,10 +152,10 @@ cdef class KeyIndex:
 
     def _find_codes(self, columns, numbered):
         places, firsts = numbered
-        found = self._look_up([canonical.decoded(column.take(firsts)) for column in columns], None, False, False)
+        found = self._look_up([canonical.decoded(column.take(firsts)) for column in columns], None, FIND, False)
         return found.take(places)
 
-    def _look_up(self, columns, within, bint insert, bint fresh):
+    def _look_up(self, columns, within, int step, bint fresh):
         cdef Keys keys
         cdef const ArrowArray* array
         cdef const ArrowArray* hash_array
@@ -173,7 +192,7 @@ cdef class KeyIndex:
             return Slots(np.asarray(slots), None if groups is None else np.asarray(groups), np.asarray(new))
         with nogil:
             count = _run(
-                self.tables, self.groups, &keys, insert, given, NULL if groups is None else &groups[0], &slots[0],
+                self.tables, self.groups, &keys, step, given, NULL if groups is None else &groups[0], &slots[0],
                 &new[0] if fresh else NULL,
             )
         if count < 0:
@@ -193,70 +212,175 @@ cdef class KeyIndex:
 
 
 cdef struct Staged:
-    uint64_t hash
     Table* table
-
-
-cdef inline Staged _staged(
-    Table* tables, uint64_t groups, const Keys* keys, bint given, uint16_t* group_of, int64_t row
-) noexcept nogil:
-    """Hash a row's key, compute its group and prefetch its entry."""
-    cdef Staged out
-    if keys.hashes != NULL:
-        out.hash = keys.hashes[row]
-    elif keys.words != NULL:
-        out.hash = mix64(keys.words[row])
-    else:
-        out.hash = hash_bytes(keys.data + keys.offsets[row], keys.offsets[row + 1] - keys.offsets[row])
-    out.table = tables
-    if group_of != NULL:
-        if not given:
-            group_of[row] = <uint16_t> (((out.hash >> 32) * groups) >> 32)
-        out.table = &tables[group_of[row]]
-    prefetch(&out.table.entries[<uint32_t> out.hash & out.table.mask])
-    return out
+    uint32_t tag
+    uint64_t position  # of the bytes of the key that may be equal
 
 
 cdef int64_t _run(
-    Table* tables, uint64_t groups, const Keys* keys, bint insert, bint given, uint16_t* group_of, uint32_t* slots,
+    Table* tables, uint64_t groups, const Keys* keys, int step, bint given, uint16_t* group_of, uint32_t* slots,
     uint32_t* fresh,
 ) noexcept nogil:
-    """Find or insert every key; returns the number of rows with a new key (into ``fresh`` if given), or -1: no memory."""
-    cdef Staged ring[AHEAD]
-    cdef Staged now
-    cdef int64_t row, count = 0
-    cdef uint32_t slot, size
-    for row in range(min(<int64_t> AHEAD, keys.rows)):
-        ring[row] = _staged(tables, groups, keys, given, group_of, row)
-    for row in range(keys.rows):
-        now = ring[row % AHEAD]
-        if row + AHEAD < keys.rows:
-            ring[row % AHEAD] = _staged(tables, groups, keys, given, group_of, row + AHEAD)
-        size = now.table.size
-        if keys.validity != NULL and not is_valid(keys.validity, keys.first + row):
-            slot = upsert_null(now.table) if insert else find_null(now.table)
-        elif keys.words != NULL:
-            if insert:
-                slot = upsert_word(now.table, keys.words[row], <uint32_t> now.hash)
-            else:
-                slot = find_word(now.table, keys.words[row], <uint32_t> now.hash)
+    """Find, add or remove every key; returns the number of rows with a new key (into ``fresh`` if given), or -1: no memory.
+
+    Memory is slower than all else here, so blocks of rows go through three steps. The first hashes the keys of a block
+    and prefetches the cache lines of their homes, one block ahead. The second looks for the keys in these lines, without
+    branches that cannot be predicted, and prefetches what the third compares: bytes of keys, and the lines behind full
+    ones. The third finds the rest, and adds new keys in the order of the rows.
+    """
+    cdef Staged staged[2][BLOCK]
+    cdef int64_t row = 0, count, added = 0
+    cdef int now = 0
+    _stage(tables, groups, keys, given, group_of, 0, staged[0])
+    while row < keys.rows:
+        _stage(tables, groups, keys, given, group_of, row + BLOCK, staged[1 - now])
+        count = min(<int64_t> BLOCK, keys.rows - row)
+        if keys.words != NULL:
+            _match_words(keys, staged[now], row, count, slots)
         else:
-            slot = _bytes_slot(now.table, keys, row, <uint32_t> now.hash, insert)
-        if insert and slot == MISSING:
-            return -1
-        slots[row] = slot
-        if fresh != NULL and now.table.size != size:
-            fresh[count] = <uint32_t> row
-            count += 1
-    return count
+            _match_bytes(staged[now], count, slots + row)
+        if step == REMOVE:
+            if not _remove(keys, staged[now], row, count, slots):
+                return -1
+        else:
+            added = _resolve(keys, staged[now], row, count, step == ADD, slots, fresh, added)
+            if added < 0:
+                return -1
+        row += BLOCK
+        now = 1 - now
+    return added
 
 
-cdef inline uint32_t _bytes_slot(Table* table, const Keys* keys, int64_t row, uint32_t tag, bint insert) noexcept nogil:
-    cdef const uint8_t* data = keys.data + keys.offsets[row]
-    cdef uint32_t length = <uint32_t> (keys.offsets[row + 1] - keys.offsets[row])
-    if insert:
-        return upsert_bytes(table, data, length, tag)
-    return find_bytes(table, data, length, tag)
+cdef inline void _stage(
+    Table* tables, uint64_t groups, const Keys* keys, bint given, uint16_t* group_of, int64_t start, Staged* staged
+) noexcept nogil:
+    """Hash the keys of a block, compute their groups and prefetch their homes."""
+    cdef uint64_t key_hash
+    cdef int64_t row
+    cdef const Page* page
+    cdef Table* table = tables
+    for row in range(start, min(start + BLOCK, keys.rows)):
+        if keys.hashes != NULL:
+            key_hash = keys.hashes[row]
+        elif keys.words != NULL:
+            key_hash = mix64(keys.words[row])
+        else:
+            key_hash = hash_bytes(keys.data + keys.offsets[row], keys.offsets[row + 1] - keys.offsets[row])
+        if group_of != NULL:
+            if not given:
+                group_of[row] = <uint16_t> (((key_hash >> 32) * groups) >> 32)
+            table = &tables[group_of[row]]
+        page = page_of(table, <uint32_t> key_hash)
+        prefetch(&page.entries[home(page, <uint32_t> key_hash)])
+        staged[row - start].table = table
+        staged[row - start].tag = <uint32_t> key_hash
+
+
+cdef inline bint _is_null(const Keys* keys, int64_t row) noexcept nogil:
+    return keys.validity != NULL and not is_valid(keys.validity, keys.first + row)
+
+
+cdef inline void _match_words(
+    const Keys* keys, const Staged* staged, int64_t start, int64_t count, uint32_t* slots
+) noexcept nogil:
+    cdef int64_t i
+    for i in range(count):
+        slots[start + i] = match_word(staged[i].table, keys.words[start + i], staged[i].tag)
+        if slots[start + i] == MISSING:
+            _prefetch_next(&staged[i])
+
+
+cdef inline void _match_bytes(Staged* staged, int64_t count, uint32_t* slots) noexcept nogil:
+    cdef const Entry* entry
+    cdef int64_t i
+    for i in range(count):
+        entry = match_tag(staged[i].table, staged[i].tag)
+        slots[i] = entry.slot if entry.tag == staged[i].tag else MISSING
+        if slots[i] == MISSING:
+            _prefetch_next(&staged[i])
+        else:
+            staged[i].position = entry.key
+            prefetch(staged[i].table.heap + entry.key)
+
+
+cdef inline void _prefetch_next(const Staged* row) noexcept nogil:
+    cdef const Page* page = page_of(row.table, row.tag)
+    prefetch(&page.entries[(home(page, row.tag) + LINE_ENTRIES) & page.mask])
+
+
+cdef inline int64_t _resolve(
+    const Keys* keys, const Staged* staged, int64_t start, int64_t count, bint adding, uint32_t* slots, uint32_t* fresh,
+    int64_t added,
+) noexcept nogil:
+    """Find the keys that were not in their first line, and add those that are new; returns ``added`` and their number."""
+    cdef int64_t i
+    cdef uint32_t slot
+    for i in range(count):
+        slot = slots[start + i]
+        if slot != MISSING and not _is_null(keys, start + i) and (keys.words != NULL or _same(keys, &staged[i], start + i)):
+            continue
+        slot = _find(keys, &staged[i], start + i)
+        if slot == MISSING and adding:
+            slot = _insert(keys, &staged[i], start + i)
+            if slot == MISSING:
+                return -1
+            if fresh != NULL:
+                fresh[added] = <uint32_t> (start + i)
+            added += 1
+        slots[start + i] = slot
+    return added
+
+
+cdef inline uint32_t _length(const Keys* keys, int64_t row) noexcept nogil:
+    return <uint32_t> (keys.offsets[row + 1] - keys.offsets[row])
+
+
+cdef inline bint _same(const Keys* keys, const Staged* staged, int64_t row) noexcept nogil:
+    """Compare a key with the bytes that ``staged`` found."""
+    return same_bytes(staged.table, staged.position, keys.data + keys.offsets[row], _length(keys, row))
+
+
+cdef uint32_t _find(const Keys* keys, const Staged* staged, int64_t row) noexcept nogil:
+    if _is_null(keys, row):
+        return find_null(staged.table)
+    if keys.words != NULL:
+        return find_word(staged.table, keys.words[row], staged.tag)
+    return find_bytes(staged.table, keys.data + keys.offsets[row], _length(keys, row), staged.tag)
+
+
+cdef uint32_t _insert(const Keys* keys, const Staged* staged, int64_t row) noexcept nogil:
+    if _is_null(keys, row):
+        return insert_null(staged.table)
+    if keys.words != NULL:
+        return insert(staged.table, keys.words[row], staged.tag)
+    return insert_bytes(staged.table, keys.data + keys.offsets[row], _length(keys, row), staged.tag)
+
+
+cdef bint _remove(
+    const Keys* keys, const Staged* staged, int64_t start, int64_t count, uint32_t* slots
+) noexcept nogil:
+    """Remove the keys of a block; a key that comes twice is MISSING the second time. False: no memory."""
+    cdef int64_t i
+    cdef uint32_t slot, length
+    cdef bint done
+    cdef Table* table
+    for i in range(count):
+        slot = slots[start + i] = _find(keys, &staged[i], start + i)
+        if slot == MISSING:
+            continue
+        table = staged[i].table
+        if _is_null(keys, start + i):
+            done = remove_null(table)
+        else:
+            if keys.words == NULL:
+                memcpy(&length, table.heap + table.keys[slot], 4)
+                table.heap_garbage += 4 + length
+            done = remove_slot(table, slot, staged[i].tag)
+        if not done:
+            return False
+        if table.size == table.free_count:
+            release(table)
+    return True
 
 
 def codes(columns):

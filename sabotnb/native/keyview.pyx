@@ -23,6 +23,13 @@ cdef class KeyView:
     def __len__(self):
         return self.table.size
 
+    def slots(self):
+        if self.freed is None:
+            return np.arange(self.table.size)
+        used = np.ones(self.table.size, np.bool_)
+        used[self.freed] = False
+        return np.flatnonzero(used)
+
     def keys(self, start=0, stop=None):
         last = self.table.size if stop is None else min(stop, self.table.size)
         return self.take(np.arange(start, max(start, last)))
@@ -44,7 +51,11 @@ cdef class KeyView:
 cdef KeyView view_of(const Table* table, list types, list words):
     cdef KeyView view = KeyView()
     view.table = table[0]
-    view.table.entries = NULL
+    if table.free_count:
+        view.freed = np.asarray(<uint32_t[: table.free_count]> table.free_slots).copy()
+    view.table.free_slots = NULL
+    view.table.directory = NULL
+    view.table.depths = NULL
     share(view.table.keys)
     share(view.table.heap)
     view.types = types

@@ -5,8 +5,9 @@ the same function that routes rows in a shuffle. The slot is the number of the k
 from 0 without gaps. State that belongs to a key (a row of accumulators, a Python object, a flag) is stored in arrays
 that are indexed by slot, one array per group.
 
-- A slot never changes, and no key is ever removed alone: only a whole group is dropped (or all are cleared), and slots
-  then start from 0 again. Whatever is indexed by the slots of a group must therefore be dropped together with it.
+- A slot never changes. State built on this module never removes a key alone (``KeyIndex.remove`` would give its slot to
+  another key): only a whole group is dropped (or all are cleared), and slots then start from 0 again. Whatever is
+  indexed by the slots of a group must therefore be dropped together with it.
 - Slots are assigned before the state that they index grows. An owner that looks up keys (``slots_of``) makes room for
   the new slots (``Rows.reserve``) before it calls a kernel, because kernels do not check slots.
 - Arrays that are shorter than the index are valid: a slot behind their end belongs to a key that they have not seen.

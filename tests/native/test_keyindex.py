@@ -146,6 +146,110 @@ def test_drop_and_clear_forget():
     assert set(index.find([pa.array(["a", "b", None])]).slots.tolist()) == {MISSING}
 
 
+@given(data=st.data(), kind=st.sampled_from(["int", "text", "both"]), groups=st.sampled_from([1, 4]))
+@settings(max_examples=100, deadline=None)
+def test_removed_keys_free_their_slots(data, kind, groups):
+    types = {"int": [pa.int64()], "text": [pa.string()], "both": [pa.string(), pa.int64()]}[kind]
+    index, slot_of, views = KeyIndex(types, groups), {}, []
+
+    def columns_of(keys):
+        texts = [None if key is None else "x" * key for key in keys]
+        columns = {"int": [keys], "text": [texts], "both": [texts, keys]}[kind]
+        return [pa.array(column, data_type) for column, data_type in zip(columns, types, strict=True)]
+
+    def places(found):
+        groups_of = np.zeros(len(found), int) if found.groups is None else found.groups
+        return [None if slot == MISSING else (group, slot) for group, slot in zip(groups_of, found.slots, strict=True)]
+
+    steps = data.draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["add", "add", "remove", "view", "release"]),
+                st.lists(st.none() | st.integers(0, 60), min_size=1, max_size=40),
+            ),
+            max_size=12,
+        )
+    )
+    for step, keys in steps:
+        match step:
+            case "add":
+                found = index.upsert(columns_of(keys), fresh=True)
+                assert {keys[row] for row in found.fresh} == set(keys) - set(slot_of)
+                slot_of |= dict(zip(keys, places(found), strict=True))
+            case "remove":
+                expected = [slot_of.pop(key, None) for key in keys]
+                assert places(index.remove(columns_of(keys))) == expected
+            case "view":
+                views.append(([index.view(group) for group in range(groups)], dict(slot_of)))
+            case "release":
+                views = views[1:]
+        assert len(set(slot_of.values())) == len(slot_of)
+        assert index.sizes().sum() == len(slot_of)
+        everything = [None, *range(61)]
+        assert places(index.find(columns_of(everything))) == [slot_of.get(key) for key in everything]
+        for seen, then in [*views, ([index.view(group) for group in range(groups)], slot_of)]:
+            for group, view in enumerate(seen):
+                slots = view.slots()
+                keys_now = keys_of(view.take(slots))
+                known = {slot: key for key, (at, slot) in then.items() if at == group}
+                assert sorted(known) == slots.tolist()
+                assert keys_now == keys_of(columns_of([known[slot] for slot in slots]))
+                view.keys()
+
+
+def test_slots_of_removed_keys_are_used_again():
+    index = KeyIndex([pa.int64()])
+    index.upsert([pa.array(range(10_000))])
+    view = index.view()
+    for start in range(10_000, 60_000, 10_000):
+        index.remove([pa.array(range(start - 10_000, start - 1))])
+        index.upsert([pa.array(range(start, start + 9_999))])
+        if start == 10_000:
+            assert index.extents()[0] > 10_000  # the view reads the keys of free slots
+            assert view.keys()[0].equals(pa.array(range(10_000)))
+            del view
+    assert index.extents()[0] < 20_000
+    index.remove(index.view().take(index.view().slots()))
+    assert index.extents().tolist() == [0]
+    assert index.nbytes() == 0
+
+
+def test_heaps_of_removed_texts_do_not_grow():
+    index = KeyIndex([pa.string()])
+    for start in range(0, 100_000, 1000):
+        index.upsert([pa.array([f"{key:0100}" for key in range(start, start + 1000)])])
+        index.remove([pa.array([f"{key:0100}" for key in range(start, start + 999)])])
+    assert index.size() == 100
+    assert index.nbytes() < 1_000_000
+    assert index.view().take(index.view().slots())[0].to_pylist() == [
+        f"{key:0100}" for key in range(999, 100_000, 1000)
+    ]
+
+
+def unmixed(hashes):
+    """The int64 keys with these hashes in an index of one group: the inverse of ``mix64``."""
+
+    def unshift(x, shift):
+        y = x
+        for _ in range(64 // shift):
+            y = x ^ (y >> np.uint64(shift))
+        return y
+
+    x = unshift(hashes, 31) * np.uint64(pow(0x94D049BB133111EB, -1, 2**64))
+    x = unshift(x, 27) * np.uint64(pow(0xBF58476D1CE4E5B9, -1, 2**64))
+    return unshift(x, 30).view(np.int64)
+
+
+@pytest.mark.parametrize("shift", [16, 32])
+def test_keys_with_almost_one_hash_are_told_apart(shift):
+    keys = unmixed((np.arange(6000, dtype=np.uint64) << np.uint64(shift)) + np.uint64(12345))
+    index = KeyIndex([pa.int64()])
+    assert index.upsert([pa.array(keys)]).slots.tolist() == list(range(6000))
+    assert index.find([pa.array(keys[::-1])]).slots.tolist() == list(range(6000))[::-1]
+    assert index.remove([pa.array(keys[::2])]).slots.tolist() == list(range(0, 6000, 2))
+    assert (index.find([pa.array(keys)]).slots == MISSING).tolist() == [True, False] * 3000
+
+
 def test_a_list_cannot_be_a_key():
     with pytest.raises(TypeMismatch, match="cannot be a key"):
         KeyIndex([pa.list_(pa.int8())])
