@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sabotnb.expr import AggregateLike
-from sabotnb.native import Rows, Slots
-from sabotnb.native import aggregate as kernels
+from sabotnb.native import FieldUpdates, Rows, Slots
 from sabotnb.state.accumulator_layout import Field, lay_out
 from sabotnb.state.fixed_width import Bytes, column_at
 from sabotnb.state.slot_ranges import SlotRange
@@ -46,28 +45,19 @@ class SlotTable:
     def merge(self, rows: SlotParts) -> None:
         """Merge rows of the partial form or exported rows."""
         slots = self._slots(rows)
-        columns = iter(rows.columns)
-        for item in self._layout.items:
-            if isinstance(item, Field):
-                item.aggregate.merge(self._rows, item.offset, slots, [next(columns) for _ in range(item.parts)])
-            else:
-                item.merge(slots, [next(columns) for _ in item.state_types])
-        kernels.count_rows(self._rows, self._counted_at, slots)
+        self._layout.merge(self._rows, slots, rows.columns)
+        self._count(slots, 1)
 
     def subtract(self, rows: SlotParts) -> None:
         """Take back ``rows`` that were merged before; all aggregates are counts."""
         slots = self._slots(rows)
-        for item, column in zip(self._layout.items, rows.columns, strict=True):
-            assert isinstance(item, Field)
-            item.aggregate.merge(self._rows, item.offset, slots, [pc.negate(column)])
-        kernels.add(self._rows, self._counted_at, slots, pa.array(np.full(len(slots), -1, np.int64)))
+        self._layout.merge(self._rows, slots, [pc.negate(column) for column in rows.columns])
+        self._count(slots, -1)
 
     def slots(self) -> np.ndarray:
         """The slots of the keys that the table has, ascending."""
-        buffer = self._rows.buffer()
-        if buffer is None:
-            return np.zeros(0, np.uint32)
-        return np.flatnonzero(column_at(buffer[: self._room], self._counted_at, np.int64)).astype(np.uint32)
+        rows = self._rows.read(0, 0, self._room)
+        return np.flatnonzero(column_at(rows, self._counted_at, np.int64)).astype(np.uint32)
 
     def parts(self) -> SlotParts:
         """The exact state columns of the keys that the table has."""
@@ -79,7 +69,6 @@ class SlotTable:
             else:
                 found = item.freeze([0]).state(SlotRange(0, 0, self._room))
                 columns += [column.take(pa.array(slots)) for column in found]
-                item.detach(0)
         return SlotParts(slots, tuple(columns))
 
     def results(self, slots: np.ndarray) -> list[pa.Array]:
@@ -99,6 +88,12 @@ class SlotTable:
             item.drop(0)
         self._room = 0
 
+    def _count(self, slots: Slots, rows: int) -> None:
+        """Add ``rows`` to the number of rows that were merged into each of ``slots``."""
+        updates = FieldUpdates(self._rows, slots)
+        updates.add(self._counted_at, pa.array(np.full(len(slots), rows, np.int64)))
+        updates.run()
+
     def _slots(self, rows: SlotParts) -> Slots:
         """Reserve room for the slots of ``rows``."""
         if len(rows.slots):
@@ -108,5 +103,5 @@ class SlotTable:
 
     def _of(self, slots: np.ndarray) -> Bytes:
         """A copy of the accumulators of ``slots``."""
-        buffer = self._rows.buffer()
-        return np.zeros((0, self._counted_at), np.uint8) if buffer is None else buffer[slots]
+        rows: Bytes = self._rows.read(0, 0, self._room)[slots]
+        return rows
