@@ -216,6 +216,10 @@ class JobRun:
             if operator.calls_function
         )
 
+    def runs_on(self, agent: str) -> bool:
+        """True if ``agent`` has a task in this epoch; also one that has finished, as its rows may be on their way."""
+        return any(task.slot.agent == agent for task in self.tasks.values())
+
     def agents(self) -> list[str]:
         """Agents with a task that has not ended, in order of first use."""
         return [agent for agent, tasks in self.alive.items() if tasks]

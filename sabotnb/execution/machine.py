@@ -195,7 +195,7 @@ class Machine:
             raise StaleMessage(f"{event.agent} reported losing {event.peer} after being declared lost itself")
         failure = refusals.connection_lost(event.agent, event.peer, event.reason)
         for job in list(self.jobs.values()):
-            if event.peer in job.alive and job.alive[event.agent]:  # finished tasks of the peer count: rows may be lost
+            if job.alive[event.agent] and job.runs_on(event.peer):
                 yield from self._ending.fail(now, job, failure)
 
     def _heartbeat(self, now: float, event: Heartbeat) -> Iterable[Instruction]:

@@ -168,7 +168,7 @@ class SharedAggregates:
         return sum(rows.nbytes for rows in self.held)
 
     def size(self) -> tuple[int, int]:
-        return len(self.parts().slots if self._table is None else self._table.slots()), self.nbytes(0)
+        return self._count() if self._table is None else len(self._table.slots()), self.nbytes(0)
 
     def _count(self) -> int:
         return sum(len(rows.slots) for rows in self.held)

@@ -142,6 +142,17 @@ def test_a_loss_that_is_reported_twice_costs_one_restart_and_is_explained_by_its
     assert (cluster.state(), job.epoch) == ("RUNNING", 2)
 
 
+@pytest.mark.parametrize("command", [None, "stop"])
+def test_a_connection_with_an_agent_of_a_former_epoch_does_not_matter(cluster, command):
+    job = writing(cluster)
+    cluster.lose(2)
+    again(cluster)
+    if command is not None:
+        cluster.command(command, "job")
+    cluster.feed(BROKEN)
+    assert (cluster.state(), job.epoch, len(job.losses)) == ("RUNNING", 2, 1)
+
+
 def test_pauses_grow(cluster):
     writing(cluster)
     waits = []

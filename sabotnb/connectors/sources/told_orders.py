@@ -38,6 +38,5 @@ def with_orders(spec: Spec, make: Callable[[Spec], FileConnector]) -> Spec:
 def _first_batches(files: Sequence[str], connector: FileConnector) -> Iterator[pa.RecordBatch]:
     for file in files[:MOST_LOOKED_INTO]:
         for split in islice(connector.splits_of(file), 1):
-            for batch in islice(connector.batches(split, 1), 1):
-                if isinstance(batch, pa.RecordBatch):
-                    yield batch
+            items = connector.batches(split, 1)
+            yield from islice((item for item in items if isinstance(item, pa.RecordBatch)), 1)
