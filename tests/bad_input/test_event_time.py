@@ -11,6 +11,7 @@ from sabotnb import col
 from sabotnb.errors import (
     ColumnNotFound,
     DuplicateColumn,
+    ExpressionError,
     FunctionError,
     JobFailed,
     SchemaError,
@@ -20,6 +21,7 @@ from sabotnb.errors import (
 )
 
 START = datetime(2024, 1, 1)
+NANOSECONDS = pa.table({"t": pa.array([1_000_000_500, 1_000_000_700], pa.timestamp("ns")), "k": [1, 1]})
 ROWS = [{"t": START + timedelta(seconds=i), "k": i % 3, "s": "a", "x": i} for i in range(100)]
 HOURS = sb.tumbling("1h")
 
@@ -253,3 +255,21 @@ def test_a_column_that_is_called_window_start(write):
         write(stream.window(HOURS))
     with pytest.raises(DuplicateColumn, match="rename yours first"):
         stream.group_by("window_start").window(HOURS).agg(n=sb.count())
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda left, right: left.asof_join(right, on="k"),
+        lambda left, right: left.interval_join(right, on="k", between=("0s", "0s")),
+    ],
+)
+def test_joins_by_time_do_not_compare_rounded_nanoseconds(join):
+    exact, other = (sb.Stream.from_arrow(NANOSECONDS, event_time="t") for _ in range(2))
+    with pytest.raises(ExpressionError, match="'t' has nanoseconds") as caught:
+        join(exact, other).to_rows()
+    advice = str(caught.value).split("round it first, ")[1].split("\n")[0]
+    left, right = (eval(f"stream{advice}", {"stream": stream, "col": col}) for stream in (exact, other))
+    assert join(left, right).to_arrow().num_rows > 0
+    whole = NANOSECONDS.set_column(0, "t", pa.array([1_000, 2_000], pa.timestamp("ns")))
+    assert join(*(sb.Stream.from_arrow(whole, event_time="t") for _ in range(2))).to_arrow().num_rows == 2

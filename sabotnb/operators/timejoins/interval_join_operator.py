@@ -28,7 +28,7 @@ from sabotnb.graph import Bound, IntervalJoin, output_schema
 from sabotnb.native import TimeProbe
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.joined_rows import JoinedRows
-from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide
+from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide, check_whole
 from sabotnb.operators.timejoins.row_run import FOREVER, RowRun
 from sabotnb.operators.timejoins.timed_rows import Settling, TimedRows
 from sabotnb.protocol import (
@@ -245,4 +245,5 @@ def _bound(bound: Bound, batch: pa.RecordBatch, times: np.ndarray) -> tuple[np.n
     missing = column.is_null().to_numpy(zero_copy_only=False)
     if missing.any():
         column = column.fill_null(pa.scalar(0, pa.int64()).cast(column.type))
+    check_whole(column, bound.column)
     return microseconds(column), missing

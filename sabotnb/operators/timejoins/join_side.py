@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.errors import ExpressionError
 from sabotnb.eventtime import microseconds
 from sabotnb.graph import LATE, TimeColumn, TimeJoin, late_names, side_schema
 from sabotnb.operators.encoding import conformed
@@ -16,6 +17,17 @@ from sabotnb.protocol import Out
 from sabotnb.state import compared, complete
 
 LEFT, RIGHT = 0, 1
+
+
+def check_whole(column: pa.Array, name: str) -> None:
+    """Raise an ExpressionError if a time in ``column`` has nanoseconds: times are compared as microseconds."""
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        counts = column.drop_null().view(pa.int64()).to_numpy(zero_copy_only=False)
+        if (counts % 1000).any():
+            raise ExpressionError(
+                f"{name!r} has nanoseconds, and joins by time compare microseconds: round it first, "
+                f".with_columns({name}=col({name!r}).cast('timestamp[us]')).with_event_time({name!r})"
+            )
 
 
 class JoinSide:
@@ -49,6 +61,8 @@ class JoinSide:
     def punctual(self, batch: pa.RecordBatch, watermark: int) -> tuple[TimedBatch, TimedBatch | None]:
         """The rows that are not behind their clock, with their times, and those that are; None if none is."""
         batch, times, clocks = self.timed(batch, watermark)
+        assert self.time is not None
+        check_whole(batch.column(self.time.column), self.time.column)
         return divided(TimedBatch(batch, times), times < clocks, clocks - times)
 
     def late(self, batch: pa.RecordBatch, late_by: np.ndarray) -> Out:
