@@ -38,10 +38,10 @@ class MeasuredCall:
 def rows_per_call(last: MeasuredCall, other: MeasuredCall | None) -> int:
     """Return how many rows the next call may get, at least 1.
 
-    ``other`` is an earlier call of a different number of rows, None if there was none.
+    ``other`` is an earlier call, None if there was none. If it had as many rows as ``last``, it says nothing.
     """
     per_row = last.seconds / last.rows
-    if other is not None:
+    if other is not None and other.rows != last.rows:
         slope = (last.seconds - other.seconds) / (last.rows - other.rows)
         if slope <= 0:
             return last.rows * CAREFUL_GROWTH

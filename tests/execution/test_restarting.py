@@ -10,6 +10,7 @@ from sabotnb.protocol import (
     Attempt,
     ChainedOperator,
     Commit,
+    Committed,
     Deploy,
     PauseSources,
     PeerLost,
@@ -151,6 +152,40 @@ def test_a_connection_with_an_agent_of_a_former_epoch_does_not_matter(cluster, c
         cluster.command(command, "job")
     cluster.feed(BROKEN)
     assert (cluster.state(), job.epoch, len(job.losses)) == ("RUNNING", 2, 1)
+
+
+def test_a_task_that_raises_while_its_run_restarts_does_not_end_it(cluster):
+    writing(cluster)
+    cluster.silent = {"agent-1"}
+    cluster.lose(2)
+    cluster.fail()
+    assert cluster.state() == "RESTARTING"
+    again(cluster)
+    assert cluster.state() == "RUNNING"
+
+
+def test_a_timer_of_an_earlier_restart_says_nothing_about_a_later_one():
+    cluster = Simulator(agents=2, slots=1)
+    job = writing(cluster)
+    cluster.lose(2)
+    again(cluster)
+    cluster.feed(AgentUp(agent(3, 1)))
+    cluster.lose(3)
+    again(cluster)
+    assert cluster.state() == "RESTARTING"
+    cluster.feed(RestartOverdue(job.id, 1))
+    assert cluster.state() == "RESTARTING"
+
+
+def test_a_commit_of_an_earlier_epoch_is_refused(cluster):
+    job = writing(cluster)
+    cluster.lose(2)
+    again(cluster)
+    cluster.silent = set(job.agents())
+    cluster.finish()
+    assert cluster.state() == "COMMITTING"
+    with pytest.raises(StaleMessage, match="epoch 1, which is over"):
+        cluster.feed(Committed(job.committer, job.id, 1, "commit"))
 
 
 def test_pauses_grow(cluster):

@@ -46,6 +46,19 @@ def test_a_fast_function_gets_whole_batches_after_a_few_calls():
     assert {rows for rows, _ in made[5:]} == {65_536}
 
 
+def test_calls_of_one_size_tell_no_costs_apart():
+    assert rows_per_call(MeasuredCall(120, 0.2), MeasuredCall(120, 0.1)) == 60
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 300), st.floats(0, 1)), min_size=1, max_size=60))
+def test_whatever_calls_take_the_next_one_gets_rows(made):
+    size = CallSize()
+    for rows, seconds in made:
+        size.note(rows, seconds)
+        assert size.rows >= 1
+
+
 def test_small_batches_change_nothing():
     size = CallSize()
     for rows in (FIRST_ROWS, 10, 10, 1000, 1024, 3):
