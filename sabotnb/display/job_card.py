@@ -22,6 +22,7 @@ from sabotnb.metrics import (
     TaskMetrics,
     Throughput,
     VertexMetrics,
+    started_again,
     stopped_early,
 )
 
@@ -118,17 +119,16 @@ def _repeats(metrics: JobMetrics) -> bool:
 
 
 def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
-    """Return why the job waits, and the finding about it; a finished or failed job has neither."""
+    """Return why the job waits, the finding about it (not of finished and failed jobs), and whether it began again."""
     if gone:
         since = f" at {number_format.clock(metrics.at)}" if exact else ""
         return [text_limits.cut(f"Last seen {_state(metrics)}{since}: {gone}", text_limits.SENTENCE)]
-    finding = metrics.finding if exact and metrics.error is None and metrics.state != "FINISHED" else None
-    sentences = [finding.sentence, finding.advice] if finding else []
+    sentences = _found(metrics) if exact else []
     waits = metrics.waits if metrics.waits not in " ".join(sentences) else ""
-    stale = _from_last_reports(metrics) if exact else ()
-    ahead = _ahead(metrics) if exact else ()
+    measured = (*_ahead(metrics), *_from_last_reports(metrics)) if exact else ()
+    again = _again(metrics) if exact else ()
     late = _late(metrics) if exact or _repeats(metrics) else ()
-    lines = filter(None, (waits, *sentences, *ahead, *late, *stale))
+    lines = filter(None, (waits, *sentences, *again, *late, *measured))
     return [text_limits.cut(line, text_limits.SENTENCE) for line in lines]
 
 
@@ -145,6 +145,18 @@ def _read(source: OperatorCard, rows: int) -> str:
     of = "" if source.rows is None else f" of {number_format.count(source.rows)}"
     counted = f"{number_format.count(rows)}{of} rows" if of else _counted(rows)
     return f"{_name(source.id)} read {counted}: the filter {source.filtered} ran in the source."
+
+
+def _found(metrics: JobMetrics) -> list[str]:
+    """Return the finding and its advice."""
+    finding = metrics.finding if metrics.error is None and metrics.state != "FINISHED" else None
+    return [finding.sentence, finding.advice] if finding else []
+
+
+def _again(metrics: JobMetrics) -> Iterator[str]:
+    """Yield a sentence if the job began again after a loss."""
+    if again := started_again(metrics.state, metrics.restarts, metrics.lost):
+        yield again
 
 
 def _ahead(metrics: JobMetrics) -> Iterator[str]:

@@ -149,6 +149,17 @@ class JobRun:
         return self.state in BEGUN and not self.stopping
 
     @property
+    def restarts(self) -> int:
+        """How often it began again."""
+        return self.epoch - FIRST_EPOCH
+
+    @property
+    def survived(self) -> Failure | None:
+        """The last loss after which it began again, or is about to; each restart has one loss."""
+        survived = self.losses[: self.restarts + (self.state is JobState.RESTARTING)]
+        return survived[-1].failure if survived else None
+
+    @property
     def awaits_slots(self) -> bool:
         """True while it may be given slots."""
         return self.state is JobState.PENDING or self.restart_ready

@@ -19,6 +19,7 @@ from sabotnb.metrics.job_metrics import (
     Throughput,
     VertexMetrics,
     lag_of,
+    started_again,
     without_tasks,
 )
 from sabotnb.metrics.prometheus import prometheus_text
@@ -50,6 +51,7 @@ __all__ = [
     "lag_of",
     "merged",
     "prometheus_text",
+    "started_again",
     "stopped_early",
     "why",
     "without_tasks",

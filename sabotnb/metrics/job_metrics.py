@@ -288,6 +288,12 @@ class JobMetrics:
         return self.state in OVER
 
 
+def started_again(state: str, restarts: int, lost: str) -> str:
+    """Return how often a job began again, and after which loss; empty if it never did, or is about to."""
+    times = "1 time" if restarts == 1 else f"{restarts:,} times"
+    return f"started again {times}: {lost}" if restarts and state != "RESTARTING" else ""
+
+
 def lag_of(watermark: int | None, at: float) -> float | None:
     """Return the seconds from a watermark (microseconds) to the time ``at``; None for recorded data."""
     if watermark is None:

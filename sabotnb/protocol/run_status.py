@@ -77,12 +77,14 @@ class RunStatus(RunSummary):
     """Everything about a run but its metrics and pictures.
 
     ``waits`` says what a PENDING or RESTARTING run waits for, ``failure`` why it failed; ``note`` is what a user should
-    know about a canceled run. ``addresses`` are those of the agents of its tasks that are still registered.
+    know about a canceled run; ``lost`` is the last loss of a worker or connection after which it begins again, or did.
+    ``addresses`` are those of the agents of its tasks that are still registered.
     """
 
     topology: JobTopology
     failure: Failure | None = None
     note: str = ""
     waits: str = ""
+    lost: str = ""
     tasks: tuple[TaskStatus, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)

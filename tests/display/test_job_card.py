@@ -104,6 +104,16 @@ def test_a_lost_agent_is_named_with_the_age_of_its_metrics():
     assert "last report" not in job_card.text(PICTURE, whole)
 
 
+@pytest.mark.parametrize("state", ["RUNNING", "FINISHED", "FAILED"])
+def test_a_job_that_began_again_says_so(state):
+    error = failure() if state == "FAILED" else None
+    again = replace(metrics(EXECUTION, state, error=error), restarts=2, lost="worker agent-1 was lost: it hung")
+    sentence = "started again 2 times: worker agent-1 was lost: it hung"
+    assert sentence in ParsedHtml(job_card.html(PICTURE, again)).texts
+    assert sentence in job_card.text(PICTURE, again).splitlines()
+    assert "started again" not in job_card.text(PICTURE, again, exact=False)
+
+
 def test_an_inexact_card_has_the_rows_of_sources_and_sinks():
     text = job_card.text(PICTURE, metrics(EXECUTION), exact=False)
     assert text.splitlines()[1:] == [

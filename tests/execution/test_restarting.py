@@ -65,7 +65,8 @@ def test_a_run_that_lost_a_worker_begins_again_with_the_workers_that_are_left(cl
     cluster.finish()
     assert cluster.state() == "FINISHED"
     assert [(commit.epoch, commit.action) for commit in cluster.told_to(Commit)] == [(2, "commit")]
-    assert cluster.machine.overview.status("job").restarts == 1
+    status = cluster.machine.overview.status("job")
+    assert (status.restarts, status.lost) == (1, "agent-2 (process 2 on host) was lost: connection closed")
 
 
 def test_it_begins_again_when_no_task_of_the_former_epoch_is_left(cluster):
@@ -208,6 +209,15 @@ def test_a_run_that_loses_workers_again_and_again_fails(cluster):
         again(cluster)
     assert cluster.state() == "FAILED"
     assert "This was loss 11 of a worker or connection in 10 minutes" in job.failure.message
+
+
+def test_the_loss_that_ends_a_run_is_not_one_that_it_survived(cluster):
+    job = writing(cluster, CALLS)
+    for number in (2, 3):
+        cluster.lose(number)
+        assert job.survived == job.losses[0].failure
+        again(cluster)
+    assert (cluster.state(), job.restarts, len(job.losses)) == ("FAILED", 1, 2)
 
 
 def test_losses_long_ago_do_not_count(cluster):

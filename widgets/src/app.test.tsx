@@ -155,6 +155,16 @@ test("the sentence shows the operator that it is about", async () => {
   expect(place.querySelector(".sabot-side")).not.toBeNull();
 });
 
+test.each([
+  ["RUNNING", "started again 1 time: worker agent-2 was lost"],
+  ["RESTARTING", ""],
+])("a job that is %s after a loss says so", async (state, note) => {
+  const { graph, live } = backpressured();
+  const metrics = live.metrics && { ...live.metrics, state, restarts: 1, lost: "worker agent-2 was lost" };
+  show({ graph, live: { ...live, metrics }, tasks: [] });
+  expect(place.querySelector(".sabot-sentence small")?.textContent ?? "").toBe(note);
+});
+
 test("keys walk the graph, open the panel and close it", async () => {
   show(running());
   at("node-0").focus();

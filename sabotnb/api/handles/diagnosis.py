@@ -6,26 +6,33 @@ from dataclasses import dataclass
 from html import escape
 
 from sabotnb.display import theme
-from sabotnb.metrics import Finding
+from sabotnb.metrics import JobMetrics, started_again
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The state of a job, the operator that causes it ("" for the whole job), and what to do about it."""
+    """The state of a job, the operator that causes it ("" for the whole job), and what to do about it.
+
+    ``note`` says that the job began again after a loss.
+    """
 
     kind: str
     operator: str
     sentence: str
     advice: str = ""
+    note: str = ""
 
     @classmethod
-    def of(cls, finding: Finding) -> Why:
-        """Convert a finding of the rules."""
-        return cls(finding.kind, finding.operator, finding.sentence, finding.advice)
+    def of(cls, metrics: JobMetrics) -> Why:
+        """Take the finding of the rules about a job."""
+        note, finding = started_again(metrics.state, metrics.restarts, metrics.lost), metrics.finding
+        if finding is None:
+            return cls("unknown", "", "no figures yet", note=note)
+        return cls(finding.kind, finding.operator, finding.sentence, finding.advice, note)
 
     def __repr__(self) -> str:
-        return f"{self.sentence}\n{self.advice}" if self.advice else self.sentence
+        return "\n".join(filter(None, (self.sentence, self.advice, self.note)))
 
     def _repr_html_(self) -> str:
-        advice = f"<div>{theme.faint(self.advice)}</div>" if self.advice else ""
-        return theme.panel(f"<div>{escape(self.sentence)}</div>{advice}")
+        faint = "".join(f"<div>{theme.faint(text)}</div>" for text in (self.advice, self.note) if text)
+        return theme.panel(f"<div>{escape(self.sentence)}</div>{faint}")

@@ -115,8 +115,7 @@ class Job:
 
     def why(self) -> Why:
         """Return which operator is the bottleneck and why, or why no rows flow, and what to do, as a sentence."""
-        finding = self._client.metrics(self.run_id).finding
-        return Why.of(finding) if finding else Why("unknown", "", "no figures yet")
+        return Why.of(self._client.metrics(self.run_id))
 
     def samples(self, operator: str | None = None) -> pd.DataFrame:
         """Return the last late and failing rows of an operator, or of all: operator, kind, reason, time, its columns.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sabotnb.display import job_line, operator_labels
-from sabotnb.protocol import RunStatus
+from sabotnb.metrics import started_again
+from sabotnb.protocol import JobState, RunStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class JobStatus:
     """A job at one moment: its tasks by state, rows read by sources and taken by sinks so far.
 
     ``waits`` says what a PENDING or RESTARTING job waits for, ``failure`` why a FAILED job failed; ``restarts`` is how
-    often it began again after a worker was lost.
+    often it began again after a worker was lost, and ``lost`` the last of those losses.
     """
 
     name: str
@@ -26,6 +27,7 @@ class JobStatus:
     failure: str = ""
     paused: bool = False
     restarts: int = 0
+    lost: str = ""
 
     @classmethod
     def of(cls, status: RunStatus) -> JobStatus:
@@ -40,6 +42,7 @@ class JobStatus:
             status.failure.message if status.failure is not None else "",
             status.paused,
             status.restarts,
+            status.lost,
         )
 
     @property
@@ -57,11 +60,19 @@ class JobStatus:
 
     def __repr__(self) -> str:
         line = f"{self.name} {self.word}: {', '.join(self.facts)}"
-        more = self.waits or self.failure
-        return f"{line}\n{more}" if more else line
+        return "\n".join([line, *self._more()])
 
     def _repr_html_(self) -> str:
-        return job_line.html(self.name, self.word, self.facts, self.waits or self.failure)
+        return job_line.html(self.name, self.word, self.facts, "\n".join(self._more()))
+
+    def _more(self) -> Iterator[str]:
+        """Yield what it waits for or why it failed, and what it lost and survived."""
+        if more := self.waits or self.failure:
+            yield more
+        if self.state == JobState.RESTARTING.value:
+            yield f"starts again: {self.lost}"
+        elif again := started_again(self.state, self.restarts, self.lost):
+            yield again
 
 
 @dataclass(frozen=True, slots=True)

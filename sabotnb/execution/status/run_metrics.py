@@ -28,7 +28,7 @@ from sabotnb.metrics import (
     merged,
     why,
 )
-from sabotnb.protocol import FIRST_EPOCH, MAX_WATERMARK, JobEdge, JobState, JobTopology, JobVertex, Queue, TaskState
+from sabotnb.protocol import MAX_WATERMARK, JobEdge, JobState, JobTopology, JobVertex, Queue, TaskState
 
 IDLE_SECONDS = 1.0
 """A vertex that has received no row for longer than this is idle."""
@@ -78,8 +78,8 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         open_windows=sum(task.counters.open_windows for task in job.tasks.values()),
         ahead=sum(task.counters.ahead for task in job.tasks.values()),
         error=_error(job),
-        restarts=job.epoch - FIRST_EPOCH,
-        lost=refusals.cause(job.losses[-1].failure) if job.losses else "",
+        restarts=job.restarts,
+        lost=refusals.cause(job.survived) if job.survived else "",
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),
         edges=tuple(_edge(job, edge, by_vertex) for edge in topology.edges),

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from sabotnb.execution import refusals
 from sabotnb.execution.job_run import BEGUN, JobRun, TaskVertex
 from sabotnb.metrics import Histogram
-from sabotnb.protocol import FIRST_EPOCH, AgentInfo, Attempt, RunStatus, RunSummary, TaskStatus
+from sabotnb.protocol import AgentInfo, Attempt, RunStatus, RunSummary, TaskStatus
 
 
 def run_summary(job: JobRun) -> RunSummary:
@@ -32,7 +33,7 @@ def run_summary(job: JobRun) -> RunSummary:
         rows_out=rows_out,
         late=sum(counted.late for counted in counters),
         open_windows=sum(counted.open_windows for counted in counters),
-        restarts=job.epoch - FIRST_EPOCH,
+        restarts=job.restarts,
     )
 
 
@@ -55,6 +56,7 @@ def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunS
         failure=job.failure,
         note=job.note,
         waits=waits,
+        lost=refusals.cause(job.survived) if job.survived else "",
         tasks=tuple(map(_task_status, job.tasks.values())),
         addresses={agent: agents[agent].address for agent in job.used_agents() if agent in agents},
     )

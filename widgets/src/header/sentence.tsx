@@ -1,5 +1,6 @@
 /** The finding about the job, in a sentence. */
-import { cut } from "../format";
+import { counted, cut } from "../format";
+import type { JobMetrics } from "../messages";
 import { nodeWith, showOperator, viewOf } from "../selection";
 import type { Store } from "../store";
 
@@ -9,7 +10,8 @@ export function Sentence({ store }: { store: Store }) {
   const live = store.lost.value ? null : store.live.value;
   const finding = live?.metrics?.finding;
   const text = finding?.sentence || (live?.metrics?.waits ? `The job ${live.metrics.waits}.` : "");
-  if (!text) return null;
+  const again = live?.metrics ? startedAgain(live.metrics) : "";
+  if (!text && !again) return null;
   const operator = finding?.operator ?? "";
   const known = operator !== "" && nodeWith(viewOf(store.graph.value, "optimized"), operator) !== null;
   return (
@@ -17,6 +19,7 @@ export function Sentence({ store }: { store: Store }) {
       <p>
         <span>{cut(text, LETTERS)}</span>
         {finding?.advice && <span class="sabot-faint"> → {cut(finding.advice, LETTERS)}</span>}
+        {again && <small class="sabot-faint">{cut(again, LETTERS)}</small>}
       </p>
       {known && (
         <button type="button" onClick={() => open(store, operator)}>
@@ -25,6 +28,10 @@ export function Sentence({ store }: { store: Store }) {
       )}
     </div>
   );
+}
+
+function startedAgain({ state, restarts, lost }: JobMetrics): string {
+  return restarts > 0 && state !== "RESTARTING" ? `started again ${counted(restarts, "time")}: ${lost}` : "";
 }
 
 function open(store: Store, operator: string): void {

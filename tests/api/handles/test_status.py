@@ -1,0 +1,21 @@
+import pytest
+
+from sabotnb.api.handles.status import JobStatus
+
+LOST = "worker agent-2 was lost: it hung"
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "more", "lines"),
+    [
+        ("RUNNING", 0, {}, []),
+        ("RUNNING", 1, {"lost": LOST}, [f"started again 1 time: {LOST}"]),
+        ("FAILED", 2, {"lost": LOST, "failure": "no"}, ["no", f"started again 2 times: {LOST}"]),
+        ("RESTARTING", 0, {"lost": LOST}, [f"starts again: {LOST}"]),
+        ("RESTARTING", 1, {"lost": LOST, "waits": "needs 2 slots"}, ["needs 2 slots", f"starts again: {LOST}"]),
+    ],
+)
+def test_a_status_says_what_the_job_lost_and_survived(state, restarts, more, lines):
+    status = JobStatus("job", state, {state: 2}, 3, 4, restarts=restarts, **more)
+    assert repr(status).splitlines()[1:] == lines
+    assert all(line in status._repr_html_() for line in lines)
