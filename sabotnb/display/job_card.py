@@ -182,7 +182,7 @@ def _from_last_reports(metrics: JobMetrics) -> Iterator[str]:
             ages[task.agent].append((metrics.ended or metrics.at) - task.reported)
     for agent, lost in ages.items():
         yield (
-            f"{agent} was lost: the metrics of its {operator_labels.counted(len(lost), 'task')} "
+            f"worker {agent} was lost: the metrics of its {operator_labels.counted(len(lost), 'task')} "
             "are those of its last report, "
             f"{number_format.seconds(max(lost))} before the job ended."
         )

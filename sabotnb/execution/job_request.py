@@ -26,12 +26,13 @@ def job_request(
     ``levels`` are kept for clients that show the job: its words and pictures are made when somebody looks.
     """
     execution, blobs = dump(graph)
-    sinks = [
-        operator.spec
+    by_name = {
+        operator.id: operator.spec
         for vertex in graph.vertices.values()
         for operator in vertex.operators
         if isinstance(operator.spec, Sink)
-    ]
+    }
+    sinks = list(by_name.values())
     request = JobRequest(
         name=name,
         owner=owner,
@@ -41,6 +42,7 @@ def job_request(
         commits=any(not sink.pulled for sink in sinks),
         pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
         restarts=bool(sinks) and not any(sink.pulled for sink in sinks),
+        passed_on=tuple(name for name, sink in by_name.items() if sink.pulled),
         outputs=_outputs(sinks),
         splits=dict(splits),
         levels=dump_levels(levels) if levels else {},

@@ -75,11 +75,14 @@ class TaskVertex:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A run lost tasks by ``failure``; ``suspects`` are operators with users' functions that lost workers ran."""
+    """A run lost tasks by ``failure``; ``suspects`` are operators with users' functions that lost workers ran.
+
+    Only a connection is known to be lost while ``suspects`` is None.
+    """
 
     at: float
     failure: Failure
-    suspects: frozenset[str] = frozenset()
+    suspects: frozenset[str] | None = None
 
 
 @dataclass(slots=True)

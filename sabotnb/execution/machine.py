@@ -160,14 +160,19 @@ class Machine:
         agent = self.agents.get(event.agent)
         if agent is None:
             raise StaleMessage(f"agent {event.agent} is not registered (any more)")
-        left = self._leaving.get(agent.id)
-        failure = refusals.agent_taken_away(agent, left) if left else refusals.agent_lost(agent, event.reason)
-        yield from self._give_up(now, {agent.id: failure})
+        yield from self._give_up(now, {agent.id: self._loss(agent.id, event.reason)})
+
+    def _loss(self, agent: str, reason: str) -> Failure:
+        """The loss of an agent; if it was to leave, it says why."""
+        left = self._leaving.get(agent)
+        lost = self.agents[agent]
+        return refusals.agent_taken_away(lost, left) if left else refusals.agent_lost(lost, reason)
 
     def _give_up(self, now: float, failures: Mapping[str, Failure]) -> Iterable[Instruction]:
         """Declare agents lost, each with its reason."""
         # all of them before the runs: a run that ends gives its slots to pending runs, and its commit to another agent,
         # and neither may go to an agent that is declared lost in the same moment
+        taken_away = self._leaving.keys() & failures.keys()
         for agent in failures:
             for known in (self.agents, self._leaving, self._state.hanging):
                 known.pop(agent, None)
@@ -175,17 +180,17 @@ class Machine:
             self.pool.unregister_node(agent)
         for agent, failure in failures.items():
             for job in list(self.jobs.values()):
-                yield from self._lose_agent(now, job, agent, failure)
+                yield from self._lose_agent(now, job, agent, failure, blamed=agent not in taken_away)
         yield from self._scheduling.place_pending(now)
 
-    def _lose_agent(self, now: float, job: JobRun, agent: str, failure: Failure) -> Iterable[Instruction]:
+    def _lose_agent(
+        self, now: float, job: JobRun, agent: str, failure: Failure, *, blamed: bool
+    ) -> Iterable[Instruction]:
         if job.alive[agent]:
-            suspects = job.functions_on(agent)
+            suspects = job.functions_on(agent) if blamed else frozenset()
             for task in job.tasks.values():
                 if task.slot.agent == agent and task.state not in TERMINAL_TASK:
                     job.move_task(task, TaskState.FAILED)
-            if job.failure is not None and job.failure.error == failure.error:
-                job.failure = failure  # peers reported a lost connection first; now the cause is known
             yield from self._ending.fail(now, job, failure, suspects)
         elif job.committer == agent and not job.state.terminal:
             yield from self._ending.lose_committer(now, job)
@@ -239,7 +244,7 @@ class Machine:
             yield from self._ending.fail(now, job, event.failure or refusals.unexplained(event.attempt))
         elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):
             # the machine asked for no cancel, so the agent's process is ending
-            yield from self._ending.fail(now, job, refusals.agent_lost(self.agents[event.agent], "it is shutting down"))
+            yield from self._ending.fail(now, job, self._loss(event.agent, "it is shutting down"), frozenset())
         elif job.state is JobState.DEPLOYING and job.all_in(TaskState.RUNNING, TaskState.FINISHED):
             job.move(JobState.RUNNING, now)
             yield JobChanged(job.name, job.state)

@@ -39,7 +39,7 @@ def agent_taken_away(agent: AgentInfo, reason: str) -> Failure:
 
 
 def _where(agent: AgentInfo) -> str:
-    return f"{agent.id} (process {agent.pid} on {agent.host})"
+    return f"worker {agent.id} (process {agent.pid} on {agent.host})"
 
 
 def connection_lost(agent: str, peer: str, reason: str) -> Failure:
@@ -50,6 +50,15 @@ def connection_lost(agent: str, peer: str, reason: str) -> Failure:
 def cause(failure: Failure) -> str:
     """The first sentence of a loss: what was lost, and how; the others say what to do."""
     return failure.message.partition(". ")[0]
+
+
+def rows_passed_on(failure: Failure, sinks: Sequence[str]) -> Failure:
+    """A run with files lost a worker after a client may have taken rows of it."""
+    return Failure(
+        AgentLost.__name__,
+        f"{cause(failure)}. The job does not start again, as rows of it were passed on to "
+        f"{' and '.join(map(repr, sinks))}. No output was committed. Run the job again.",
+    )
 
 
 def crashing_function(failure: Failure, operator: str) -> Failure:

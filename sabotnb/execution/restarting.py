@@ -20,7 +20,7 @@ A run that is being stopped does not: it would stop at other rows than before.
 
 **How often.** At most ``MOST_LOSSES`` in ``WINDOW_SECONDS``, after pauses that grow: workers that are lost together
 cost one restart. When a second worker is lost while it runs a function of the user that the first one ran too, the
-function has probably ended both processes, and the run fails.
+function has probably ended both processes, and the run fails. Workers that were taken away on purpose do not count.
 """
 
 from __future__ import annotations
@@ -36,25 +36,52 @@ PAUSES = (0.2, 1.0, 2.0, 4.0)
 """Seconds from a loss to the restart, by the number of recent losses before it; the last one for all further ones."""
 
 
-def recorded_loss(now: float, job: JobRun, failure: Failure, suspects: frozenset[str]) -> Failure | None:
+def recorded_loss(now: float, job: JobRun, failure: Failure, suspects: frozenset[str] | None) -> Failure | None:
     """Record that ``job`` lost tasks by ``failure``; returns None if it starts again, else the failure that ends it.
 
-    ``suspects`` are the operators with functions of the user that a lost worker ran. A worker may be found to be lost
-    after its peers have reported a broken connection: both are one loss, and the later failure says more about it.
+    ``suspects`` are the operators with functions of the user that a lost worker ran; None if a connection was lost. A
+    worker may be found to be lost after its peers have reported a broken connection, or before: both are one loss, and
+    that of the worker says more about it.
     """
     again = job.state is JobState.RESTARTING
     if failure.error != AgentLost.__name__:
         return None if again else failure  # what raised in a task that is being canceled will raise again
-    if not job.request.restarts or job.stopping:
-        return failure
     if again:
-        job.losses[-1] = Loss(job.losses[-1].at, failure, job.losses[-1].suspects | suspects)
+        job.losses[-1] = _one_loss(job.losses[-1], failure, suspects)
     else:
         job.losses.append(Loss(now, failure, suspects))
+    return _end(now, job)
+
+
+def explained_end(now: float, job: JobRun, failure: Failure, suspects: frozenset[str]) -> Failure | None:
+    """The failure of a ``job`` that ends, now that a worker is known to be lost.
+
+    None if that does not explain the failure: something else than a lost connection ended the job.
+    """
+    by_loss = job.failure is not None and job.failure.error == AgentLost.__name__ and job.losses
+    if not by_loss or job.losses[-1].suspects is not None:
+        return None
+    job.losses[-1] = _one_loss(job.losses[-1], failure, suspects)
+    return _end(now, job)
+
+
+def _one_loss(loss: Loss, failure: Failure, suspects: frozenset[str] | None) -> Loss:
+    if suspects is None:
+        return loss
+    return Loss(loss.at, failure, suspects | (loss.suspects or frozenset()))
+
+
+def _end(now: float, job: JobRun) -> Failure | None:
+    """The failure by which the last loss of ``job`` ends it; None if it starts again."""
+    failure, request = job.losses[-1].failure, job.request
+    if request.commits and request.passed_on:
+        return refusals.rows_passed_on(failure, request.passed_on)
+    if not request.restarts or job.stopping:
+        return failure
     *earlier, last = recent_losses(now, job)
     if len(earlier) >= MOST_LOSSES:
         return refusals.too_many_losses(failure, len(earlier) + 1, WINDOW_SECONDS)
-    repeated = last.suspects & frozenset().union(*(loss.suspects for loss in earlier))
+    repeated = (last.suspects or frozenset()) & frozenset().union(*(loss.suspects or () for loss in earlier))
     return refusals.crashing_function(failure, min(repeated)) if repeated else None
 
 

@@ -38,7 +38,7 @@ from sabotnb.errors import StaleMessage
 from sabotnb.execution import refusals
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.restarting import recorded_loss, restart_time
+from sabotnb.execution.restarting import explained_end, recorded_loss, restart_time
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.protocol import (
     CancelTasks,
@@ -73,12 +73,12 @@ class Termination:
         self._commit_wait_seconds = commit_wait_seconds
 
     def fail(
-        self, now: float, job: JobRun, failure: Failure, suspects: frozenset[str] = frozenset()
+        self, now: float, job: JobRun, failure: Failure, suspects: frozenset[str] | None = None
     ) -> Iterable[Instruction]:
         """Cancel the remaining tasks, then end the run or start it again (see ``restarting``).
 
         The first failure that ends a run becomes the job's; a run that is being canceled keeps none. ``suspects`` are
-        the operators with functions of the user that a lost worker ran.
+        the operators with functions of the user that a lost worker ran; None if no worker was lost.
         """
         if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
             was = job.state
@@ -91,6 +91,8 @@ class Termination:
             if job.state is not was:
                 yield JobChanged(job.name, job.state)
                 yield from self._cancel_tasks(job)
+        elif job.state is JobState.FAILING and suspects is not None:
+            job.failure = explained_end(now, job, failure, suspects) or job.failure
         yield from self.wind_up(now, job)
 
     def cancel(self, now: float, job: JobRun) -> Iterable[Instruction]:
@@ -172,7 +174,9 @@ class Termination:
         if job.lost_committers < MOST_COMMITTERS:
             yield from self.ask_committer(now, job)
         elif job.state is JobState.COMMITTING:
-            yield from self._give_commit_up(now, job, f"{job.lost_committers} agents were lost while they committed it")
+            yield from self._give_commit_up(
+                now, job, f"{job.lost_committers} workers were lost while they committed it"
+            )
         else:
             yield from self._removed(now, job)
 
@@ -186,7 +190,7 @@ class Termination:
             elif job.state is not JobState.COMMITTING:
                 yield from self._removed(now, job)
             else:
-                waited = f"the last agent was lost, and none joined within {self._commit_wait_seconds:g} s"
+                waited = f"the last worker was lost, and none joined within {self._commit_wait_seconds:g} s"
                 yield from self._give_commit_up(now, job, waited)
 
     def committed(self, now: float, event: Committed) -> Iterable[Instruction]:

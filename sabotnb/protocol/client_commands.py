@@ -21,7 +21,8 @@ class JobRequest:
     ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``commits``: some sink has a committer;
     ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
-    ``restarts``: it begins again when a worker is lost, as no client takes its rows;
+    ``restarts``: it begins again when a worker is lost, as no client takes its rows; ``passed_on``: the
+    sinks whose rows a client takes;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
     ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it.
     """
@@ -34,6 +35,7 @@ class JobRequest:
     commits: bool = True
     pulled: bool = False
     restarts: bool = False
+    passed_on: tuple[str, ...] = ()
     outputs: Mapping[str, bool] = field(default_factory=dict)
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
     levels: Mapping[str, Any] = field(default_factory=dict)

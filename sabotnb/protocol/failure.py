@@ -27,7 +27,7 @@ class Failure:
 
 def connection_lost(agent: str, peer: str, reason: str) -> str:
     """The message of a broken connection; the agent and a task that cannot send both use it."""
-    return f"{agent} lost the connection with {peer}: {reason}. No output was committed. Run the job again."
+    return f"worker {agent} lost the connection with {peer}: {reason}. No output was committed. Run the job again."
 
 
 def output_taken(job: str, folder: str) -> str:

@@ -90,5 +90,7 @@ def test_a_job_whose_output_no_agent_is_left_to_commit_fails(tmp_path):
         os.kill(agent["pid"], signal.SIGSTOP)
         failure = run.wait_over().failure
         os.kill(agent["pid"], signal.SIGCONT)
-        assert "may be committed in part only: the last agent was lost, and none joined within 0.5 s" in failure.message
+        assert (
+            "may be committed in part only: the last worker was lost, and none joined within 0.5 s" in failure.message
+        )
     cluster.close()

@@ -98,7 +98,9 @@ def test_a_lost_agent_is_named_with_the_age_of_its_metrics():
     lost = [replace(task, agent=f"agent-{1 + task.index % 2}", reported=104.0) for task in failed.tasks]
     killed = replace(failed, tasks=tuple(replace(task, final=task.agent == "agent-1") for task in lost))
     whole = replace(failed, tasks=tuple(replace(task, final=True) for task in lost))
-    old = "agent-2 was lost: the metrics of its 9 tasks are those of its last report, 400 ms before the job ended."
+    old = (
+        "worker agent-2 was lost: the metrics of its 9 tasks are those of its last report, 400 ms before the job ended."
+    )
     assert old in ParsedHtml(job_card.html(PICTURE, killed)).texts
     assert "last report" not in job_card.text(PICTURE, killed, exact=False)
     assert "last report" not in job_card.text(PICTURE, whole)

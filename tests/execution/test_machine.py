@@ -294,7 +294,9 @@ def test_a_lost_agent_fails_its_jobs_and_nobody_elses():
     cluster.submit(request(name="one", vertices=(("work", 1),)))
     cluster.lose(2)
     assert (cluster.state("both"), cluster.state("one")) == ("FAILED", "RUNNING")
-    assert "agent-2 (process 2 on host) was lost: connection closed" in cluster.machine.jobs["both"].failure.message
+    assert (
+        "worker agent-2 (process 2 on host) was lost: connection closed" in cluster.machine.jobs["both"].failure.message
+    )
 
 
 def test_an_agent_that_leaves_is_given_nothing_more_and_its_jobs_hear_why():
@@ -307,7 +309,7 @@ def test_an_agent_that_leaves_is_given_nothing_more_and_its_jobs_hear_why():
     assert [who for who, attempt in cluster.running if attempt.run.job == "one"] == ["agent-1"]
     cluster.lose(2)
     assert (cluster.state("both"), cluster.state("one")) == ("FAILED", "RUNNING")
-    assert "agent-2 (process 2 on host) was taken away: the cluster was scaled down" in (
+    assert "worker agent-2 (process 2 on host) was taken away: the cluster was scaled down" in (
         cluster.machine.jobs["both"].failure.message
     )
 
@@ -319,7 +321,10 @@ def test_an_agent_that_shuts_down_fails_its_jobs_though_its_tasks_say_that_they_
     cluster.feed(TaskChanged("agent-2", task.attempt, TaskState.CANCELED))
     cluster.lose(2)
     assert cluster.state() == "FAILED"
-    assert "agent-2 (process 2 on host) was lost: it is shutting down" in cluster.machine.jobs["job"].failure.message
+    assert (
+        "worker agent-2 (process 2 on host) was lost: it is shutting down"
+        in cluster.machine.jobs["job"].failure.message
+    )
 
 
 def test_a_commit_whose_agent_is_lost_is_given_to_another():
@@ -358,7 +363,9 @@ def test_a_commit_that_no_agent_comes_for_fails_the_job_and_says_what_its_output
     cluster.fire(CommitOverdue)
     assert (cluster.now, cluster.state()) == (60.0, "FAILED")
     message = cluster.machine.jobs["job"].failure.message
-    assert "wrote all rows, but they may be committed in part only: the last agent was lost, and none joined" in message
+    assert (
+        "wrote all rows, but they may be committed in part only: the last worker was lost, and none joined" in message
+    )
     assert cluster.machine.pool.statistics().holders == {}
     cluster.feed(AgentUp(agent(2)))
     assert cluster.submit(request()).how == "started"
@@ -389,7 +396,7 @@ def test_a_commit_that_kills_every_agent_is_given_up():
         cluster.feed(AgentUp(agent(number)))
         cluster.lose(number)
     assert cluster.state() == "FAILED"
-    assert "5 agents were lost while they committed it" in cluster.machine.jobs["job"].failure.message
+    assert "5 workers were lost while they committed it" in cluster.machine.jobs["job"].failure.message
 
 
 @pytest.mark.parametrize("kind", ["cancel", "stop"])

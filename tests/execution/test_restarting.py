@@ -53,7 +53,7 @@ def test_a_run_that_lost_a_worker_begins_again_with_the_workers_that_are_left(cl
     cluster.lose(2)
     assert cluster.state() == "RESTARTING"
     assert finding(cluster).sentence == (
-        "agent-2 (process 2 on host) was lost: connection closed. The job starts again from the beginning."
+        "worker agent-2 (process 2 on host) was lost: connection closed. The job starts again from the beginning."
     )
     again(cluster)
     assert cluster.state() == "RUNNING"
@@ -66,7 +66,7 @@ def test_a_run_that_lost_a_worker_begins_again_with_the_workers_that_are_left(cl
     assert cluster.state() == "FINISHED"
     assert [(commit.epoch, commit.action) for commit in cluster.told_to(Commit)] == [(2, "commit")]
     status = cluster.machine.overview.status("job")
-    assert (status.restarts, status.lost) == (1, "agent-2 (process 2 on host) was lost: connection closed")
+    assert (status.restarts, status.lost) == (1, "worker agent-2 (process 2 on host) was lost: connection closed")
 
 
 def test_it_begins_again_when_no_task_of_the_former_epoch_is_left(cluster):
@@ -139,7 +139,9 @@ def test_a_loss_that_is_reported_twice_costs_one_restart_and_is_explained_by_its
     cluster.silent = {"agent-2"}
     cluster.feed(BROKEN)
     cluster.lose(2)
-    assert [loss.failure.message[:40] for loss in job.losses] == ["agent-2 (process 2 on host) was lost: con"[:40]]
+    assert [loss.failure.message[:40] for loss in job.losses] == [
+        "worker agent-2 (process 2 on host) was lost: con"[:40]
+    ]
     again(cluster)
     assert (cluster.state(), job.epoch) == ("RUNNING", 2)
 
@@ -240,7 +242,42 @@ def test_a_function_that_crashes_its_process_crashes_two_and_then_its_job(cluste
         again(cluster)
     assert cluster.state() == "FAILED"
     assert job.failure.message.startswith(
-        "agent-3 (process 3 on host) was lost: connection closed, while it ran 'map_0', as a worker before it did. "
+        "worker agent-3 (process 3 on host) was lost: connection closed, while it ran 'map_0', as a worker before it "
+    )
+
+
+def test_workers_that_are_taken_away_are_not_blamed_on_a_function(cluster):
+    job = writing(cluster, CALLS)
+    for number in (2, 3):
+        cluster.feed(AgentUp(agent(number + 10, 1)))
+        cluster.feed(AgentLeaving(f"agent-{number}", "env.kill_worker(0) killed it"))
+        cluster.lose(number)
+        again(cluster)
+    assert (cluster.state(), job.restarts) == ("RUNNING", 2)
+    lost = cluster.machine.overview.status("job").lost
+    assert lost == "worker agent-3 (process 3 on host) was taken away: env.kill_worker(0) killed it"
+
+
+@pytest.mark.parametrize("worker_first", [True, False])
+def test_a_lost_worker_explains_more_than_its_broken_connections(cluster, worker_first):
+    job = writing(cluster)
+    cluster.silent = {"agent-1", "agent-2"}
+    for first in (worker_first, not worker_first):
+        cluster.lose(2) if first else cluster.feed(BROKEN)
+    assert [loss.failure.message[:40] for loss in job.losses] == ["worker agent-2 (process 2 on host) was lo"[:40]]
+
+
+@pytest.mark.parametrize("first", [None, BROKEN], ids=["at once", "after its peers"])
+def test_a_run_with_files_says_why_it_does_not_begin_again(cluster, first):
+    cluster.submit(request(passed_on=("sink_1", "sink_2")))
+    if first is not None:
+        cluster.silent = {"agent-2"}
+        cluster.feed(first)
+    cluster.lose(2)
+    assert cluster.state() == "FAILED"
+    assert cluster.machine.jobs["job"].failure.message == (
+        "worker agent-2 (process 2 on host) was lost: connection closed. The job does not start again, as rows of it "
+        "were passed on to 'sink_1' and 'sink_2'. No output was committed. Run the job again."
     )
 
 
