@@ -175,6 +175,10 @@ class ClusterClient:
         idle, names = self._ask(lambda scheduler: scheduler.sabot_let_go(count=count))
         return idle, list(names)
 
+    def take_away(self, agent: str, reason: str) -> None:
+        """Close an agent to new tasks before it is ended on purpose; jobs that lose tasks say the ``reason``."""
+        self._ask(lambda scheduler: scheduler.sabot_take_away(agent=agent, reason=reason))
+
     def metrics(self, run: RunRef) -> JobMetrics:
         """The metrics of that run; JobError if it is not known, or was dropped long after its end."""
         metrics: JobMetrics = self._view(ViewKind.METRICS, run)

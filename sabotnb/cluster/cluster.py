@@ -118,6 +118,7 @@ class Cluster:
         agent = agents[index]
         if agent["pid"] == os.getpid():
             raise EnvError(f"{agent['agent']} runs in this very process; sb.local() starts processes")
+        self.jobs.take_away(agent["agent"], f"env.kill_worker({index}) killed it")
         if agent["host"].startswith("127."):
             os.kill(agent["pid"], signal.SIGKILL)
         else:

@@ -89,6 +89,7 @@ class JobManager(SchedulerPlugin):
                     self.sabot_register,
                     self.sabot_wait_agents,
                     self.sabot_let_go,
+                    self.sabot_take_away,
                     self.sabot_command,
                     self.sabot_submit,
                     WatchServer(overview, self.topics).sabot_watch,
@@ -144,6 +145,11 @@ class JobManager(SchedulerPlugin):
         for agent in leaving:
             self._driver.take(AgentLeaving(agent.id, "the cluster was scaled down"))
         return len(idle), [self._scheduler.workers[agent.address].name for agent in leaving]
+
+    async def sabot_take_away(self, agent: str, reason: str) -> None:
+        """A user is about to end an agent: no function of the user is to blame for what it loses."""
+        if agent in self._machine.agents:
+            self._driver.take(AgentLeaving(agent, reason))
 
     async def sabot_enroll(self, address: str) -> str:
         """Return a new agent id for the worker at ``address``; a worker that was fenced loses its previous id."""

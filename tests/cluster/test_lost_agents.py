@@ -78,9 +78,9 @@ def test_a_killed_worker_fails_its_jobs_and_comes_back_as_another(mortal, number
     before = ids(mortal)
     run = running(mortal, "orphan")
     killed = mortal.kill_worker(number)
-    with pytest.raises(JobFailed, match=f"{killed} .* was lost: its connection was closed"):
+    with pytest.raises(JobFailed, match=rf"worker {killed} .* was taken away: env.kill_worker\({number}\) killed it"):
         run.table()
-    with pytest.raises(JobFailed, match=f"{killed} .* was lost: its connection was closed"):
+    with pytest.raises(JobFailed, match=rf"worker {killed} .* was taken away: env.kill_worker\({number}\) killed it"):
         run.wait()
     settle(mortal)
     assert killed == before[number]
@@ -156,7 +156,7 @@ def test_a_worker_that_hangs_loses_its_lease_and_is_fenced(mortal, tmp_path):
     try:
         finding = run.wait_metrics(lambda metrics: metrics.waits).finding
         assert finding.sentence == (
-            f"{hanging['agent']} (process {hanging['pid']} on 127.0.0.1) was lost: no heartbeat for 5 s. "
+            f"worker {hanging['agent']} (process {hanging['pid']} on 127.0.0.1) was lost: no heartbeat for 5 s. "
             "The job starts again from the beginning: it needs 5 slots, 4 free."
         )
         assert hanging["agent"] not in ids(mortal)
