@@ -122,7 +122,8 @@ class OperatorMetrics:
     """Rows that left one operator of a chain, and the share of its tasks' time that it took.
 
     ``watermark`` is the smallest of its input in any task, and ``awaited`` the event time that its next results wait
-    for, in microseconds. ``late_share`` is the share of its input that was late.
+    for, in microseconds. ``late_share`` is the share of its input that was late. ``part_of`` is the operator that
+    the user wrote, if this one is its first phase; empty for others.
     """
 
     id: str
@@ -133,6 +134,7 @@ class OperatorMetrics:
     awaited: int | None = None
     late: int = 0
     late_share: float = 0.0
+    part_of: str = ""
 
 
 @quickly_pickled

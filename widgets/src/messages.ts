@@ -276,6 +276,7 @@ export interface OperatorMetrics {
   awaited: number | null;
   late: number;
   late_share: number;
+  part_of: string;
 }
 
 export interface TaskDot {

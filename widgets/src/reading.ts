@@ -82,6 +82,7 @@ const vertex = shape<VertexMetrics>({
       awaited: maybe(number),
       late: number,
       late_share: number,
+      part_of: text,
     }),
   ),
   tasks: number,

@@ -28,7 +28,7 @@ from sabotnb.metrics import (
     merged,
     why,
 )
-from sabotnb.protocol import MAX_WATERMARK, JobEdge, JobState, JobTopology, JobVertex, Queue, TaskState
+from sabotnb.protocol import MAX_WATERMARK, JobEdge, JobState, JobVertex, Queue, TaskState
 
 IDLE_SECONDS = 1.0
 """A vertex that has received no row for longer than this is idle."""
@@ -54,7 +54,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
     vertices = {
         vertex.id: _vertex(job, vertex, by_vertex[vertex.id], now, ahead) for vertex in topology.vertices.values()
     }
-    _attribute_late_rows(vertices, topology)
+    _attribute_late_rows(vertices)
     metrics = JobMetrics(
         job=job.name,
         run=job.id.number,
@@ -200,7 +200,7 @@ def _operators(vertex: JobVertex, tasks: Tasks, rows_in: int) -> tuple[OperatorM
     running = {task.attempt for task, _ in _measured(tasks)}
     counters = [task.counters for task, _ in tasks]
     operators = []
-    for name in (operator.id for operator in vertex.operators):
+    for name, part_of in ((operator.id, operator.part_of) for operator in vertex.operators):
         by_task = [(task.attempt, task.reports.operator(name)) for task, _ in tasks]
         rows = sum(metrics.rows for _, metrics in by_task)
         late = sum(counted.late_rows.get(name, 0) for counted in counters)
@@ -214,29 +214,24 @@ def _operators(vertex: JobVertex, tasks: Tasks, rows_in: int) -> tuple[OperatorM
                 awaited=_least(counted.awaited.get(name) for counted in counters),
                 late=late,
                 late_share=min(1.0, late / rows_in) if rows_in else 0.0,
+                part_of=part_of or "",
             )
         )
         rows_in = rows
     return tuple(operators)
 
 
-def _attribute_late_rows(vertices: dict[str, VertexMetrics], topology: JobTopology) -> None:
+def _attribute_late_rows(vertices: dict[str, VertexMetrics]) -> None:
     """Attribute late rows to the operator that the user wrote: its first phase meets them."""
-    whole = {
-        operator.id: operator.part_of
-        for vertex in topology.vertices.values()
-        for operator in vertex.operators
-        if operator.part_of
-    }
     late = {
         operator.id: operator
         for vertex in vertices.values()
         for operator in vertex.operators
-        if operator.id in whole and operator.late
+        if operator.part_of and operator.late
     }
     if not late:
         return
-    parts = {whole[name]: part for name, part in late.items()}
+    parts = {part.part_of: part for part in late.values()}
     for name, vertex in vertices.items():
         operators = tuple(_with_late_rows(operator, late, parts) for operator in vertex.operators)
         vertices[name] = replace(vertex, operators=operators, late=sum(operator.late for operator in operators))

@@ -65,8 +65,9 @@ def _waits(job: JobMetrics, vertex: VertexMetrics, operator: OperatorMetrics, le
     end, now = moments(operator.awaited, operator.watermark, job.at)
     held, advice = _held(job, vertex, known=operator.watermark is not None)
     watermark = "there is no watermark yet" if operator.watermark is None else f"the watermark is {now}"
-    sentence = f"{lead}: {short(operator.id)} waits for {end}; {watermark}{held}."
-    return Finding("waiting", operator.id, sentence, advice)
+    name = operator.part_of or operator.id
+    sentence = f"{lead}: {short(name)} waits for {end}; {watermark}{held}."
+    return Finding("waiting", name, sentence, advice)
 
 
 def _held(job: JobMetrics, vertex: VertexMetrics, *, known: bool) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sabotnb.metrics.job_metrics import Finding, JobMetrics, VertexMetrics
 from sabotnb.metrics.why.vertex_loads import edges_into, measured_sources, measured_vertices, occupied, vertices_below
-from sabotnb.metrics.why.wording import duration, megabytes, percent, short
+from sabotnb.metrics.why.wording import duration, megabytes, percent, short, written
 from sabotnb.text_limits import FINDING_NAME
 
 BLOCKED = 0.3
@@ -39,12 +39,12 @@ def held_up(job: JobMetrics) -> Finding | None:
     if root is first or root.busiest < LOADED:
         return Finding(
             "unknown",
-            first.id,
-            f"{short(first.id)} is backpressured {percent(first.load.backpressured)} of the time, "
+            written(first),
+            f"{short(written(first))} is backpressured {percent(first.load.backpressured)} of the time, "
             "but nothing downstream is busy: rows come in bursts, or the connection between workers is slow.",
             'job.metrics(per="channel") shows where rows queue',
         )
-    waiting = short(first.id)
+    waiting = "its first phase" if written(first) == written(root) else short(written(first))
     return _skewed(job, root) or _busy(job, root, f"{waiting} waits for it")
 
 
@@ -82,14 +82,14 @@ def _skewed(job: JobMetrics, vertex: VertexMetrics) -> Finding | None:
     others = (vertex.load.busy * running - vertex.busiest) / (running - 1)
     if others > SPARE:
         return None
-    task = f"{short(vertex.id)} is the bottleneck: task {vertex.busiest_task} of {vertex.tasks}"
+    task = f"{short(written(vertex))} is the bottleneck: task {vertex.busiest_task} of {vertex.tasks}"
     share = _share_of_busiest(job, vertex, running)
     if share is None or share * running < HOT:
         even = "" if share is None else ", although rows are spread evenly"
         sentence = f"{task} is busy {percent(vertex.busiest)} of the time and the others wait{even}."
-        return Finding("skew", vertex.id, sentence, f"job.probe({vertex.id!r}) shows its rows")
+        return Finding("skew", written(vertex), sentence, f"job.probe({vertex.id!r}) shows its rows")
     sentence = f"{task} gets {percent(share)} of the rows; {_cause_of_skew(job, vertex)}."
-    return Finding("skew", vertex.id, sentence, f"job.probe({vertex.id!r}) shows the most frequent keys")
+    return Finding("skew", written(vertex), sentence, f"job.probe({vertex.id!r}) shows the most frequent keys")
 
 
 def _share_of_busiest(job: JobMetrics, vertex: VertexMetrics, running: int) -> float | None:
@@ -123,11 +123,12 @@ def _busy(job: JobMetrics, vertex: VertexMetrics, consequence: str) -> Finding:
     tasks = f"its {running} tasks are" if running > 1 else "its only task is"
     if running < vertex.tasks:
         tasks = f"{running} of its {vertex.tasks} tasks {'is' if running == 1 else 'are'}"
+    name = written(vertex, operator)
     sentence = (
-        f"{short(operator)} is the bottleneck: {tasks} busy {percent(vertex.busiest)} of the time{doing}, "
+        f"{short(name)} is the bottleneck: {tasks} busy {percent(vertex.busiest)} of the time{doing}, "
         f"and {consequence}."
     )
-    return Finding("sink" if kind == "sink" else "busy", operator, sentence, _relief(job, vertex, operator, kind))
+    return Finding("sink" if kind == "sink" else "busy", name, sentence, _relief(job, vertex, operator, kind))
 
 
 def busiest_operator(vertex: VertexMetrics) -> tuple[str, str]:
@@ -148,6 +149,10 @@ def _relief(job: JobMetrics, vertex: VertexMetrics, operator: str, kind: str) ->
         return ".top(n, by=...) instead of .sort(...) keeps n rows only"
     if any(edge.type == "gather" for edge in edges_into(job, vertex)):
         return ".filter(...) before it leaves it fewer rows: one task has to take them all"
+    if written(vertex, operator) != operator:  # a first phase: it has as many tasks as what comes before it
+        if operator == vertex.id:
+            return f".run(parallelism={2 * vertex.tasks})"
+        operator = written(vertex)
     name = f"{operator!r}, " if len(operator) <= FINDING_NAME else ""
     return f".named({name}parallelism={2 * vertex.tasks})".replace("'", '"')
 
@@ -159,7 +164,7 @@ def busiest(job: JobMetrics) -> Finding | None:
         return None
     operator, kind = busiest_operator(vertex)
     if kind == "source":
-        sentence = f"{short(vertex.id)} reads as fast as it can, and everything downstream keeps up."
+        sentence = f"{short(written(vertex))} reads as fast as it can, and everything downstream keeps up."
         return Finding("busy", vertex.id, sentence, _faster_source(vertex))
     if vertex.role == "source":
         return _busy(job, vertex, "everything downstream waits for it")
@@ -168,9 +173,10 @@ def busiest(job: JobMetrics) -> Finding | None:
         return skewed or _busy(job, vertex, behind)
     if not measured_sources(job):
         return skewed or _busy(job, vertex, "the sources have no more rows")
-    sentence = f"{short(operator)} is busy {percent(vertex.busiest)} of the time: it keeps up, but has little headroom."
+    name = written(vertex, operator)
+    sentence = f"{short(name)} is busy {percent(vertex.busiest)} of the time: it keeps up, but has little headroom."
     advice = skewed.advice if skewed else _relief(job, vertex, operator, kind)
-    return Finding("even", operator, sentence, advice)
+    return Finding("even", name, sentence, advice)
 
 
 def _behind(job: JobMetrics, vertex: VertexMetrics) -> str:

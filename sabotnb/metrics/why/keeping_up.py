@@ -5,7 +5,7 @@ from __future__ import annotations
 from sabotnb.metrics.job_metrics import Finding, JobMetrics
 from sabotnb.metrics.why.bottlenecks import busiest_operator
 from sabotnb.metrics.why.vertex_loads import measured_sources, measured_vertices
-from sabotnb.metrics.why.wording import listed, percent, rounded, row_count, short
+from sabotnb.metrics.why.wording import listed, percent, rounded, row_count, short, written
 
 WAITING = 0.7
 """A source that has no input for this share of its time is not limited by the job."""
@@ -28,5 +28,5 @@ def source(job: JobMetrics) -> Finding | None:
 def even(job: JobMetrics) -> Finding | None:
     """Report that no operator is a bottleneck; this rule always applies."""
     busiest = max(measured_vertices(job), key=lambda vertex: vertex.busiest)
-    name, share = busiest_operator(busiest)[0], percent(busiest.busiest)
+    name, share = written(busiest, busiest_operator(busiest)[0]), percent(busiest.busiest)
     return Finding("even", "", f"No bottleneck: the busiest operator, {short(name)}, is busy {share} of the time.")

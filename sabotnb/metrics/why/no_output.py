@@ -21,7 +21,7 @@ def nothing_yet(job: JobMetrics) -> Finding | None:
         rows, upstream = vertex.into.rows, next((last.get(edge.up, "") for edge in edges_into(job, vertex)), "")
         for operator, kind in zip(vertex.operators, vertex.kinds, strict=False):
             if rows and not operator.rows:
-                return _ends_at(job, operator.id, kind, rows, upstream)
+                return _ends_at(job, operator.part_of or operator.id, kind, rows, upstream)
             rows, upstream = operator.rows, operator.id
     return None
 

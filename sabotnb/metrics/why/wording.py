@@ -8,8 +8,17 @@ from sabotnb.text_limits import FINDING_NAME, cut
 
 def listed(vertices: list[VertexMetrics]) -> str:
     """Join the names of vertices."""
-    names = [short(vertex.id) for vertex in vertices]
+    names = [short(written(vertex)) for vertex in vertices]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def written(vertex: VertexMetrics, operator: str = "") -> str:
+    """Return the name that the user knows of an operator, by default the first of ``vertex``.
+
+    The optimizer adds first phases, whose names the user did not write.
+    """
+    name = operator or vertex.id
+    return next((one.part_of for one in vertex.operators if one.id == name and one.part_of), name)
 
 
 def short(name: str) -> str:

@@ -405,6 +405,7 @@ def test_late_rows_of_a_first_phase_are_those_of_the_operator_that_the_user_wrot
         "window_0_partial": (0, 0.0),
         "window_0": (5, 0.1),
     }
+    assert [one.part_of for vertex in found.vertices for one in vertex.operators] == ["", "window_0", ""]
     assert ({vertex.id: vertex.late for vertex in found.vertices}, found.late) == ({"read": 0, "window_0": 5}, 5)
 
 

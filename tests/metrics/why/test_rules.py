@@ -183,6 +183,39 @@ def test_a_busy_vertex_that_others_wait_for_is_the_bottleneck(root, operator, do
     )
 
 
+def phase(shown):
+    """The vertex with its last operator as the first phase of ``window_0``."""
+    return replace(shown, operators=(*shown.operators[:-1], replace(shown.operators[-1], part_of="window_0")))
+
+
+PARTIAL = phase(vertex("window_0_partial", "window", busy=0.99, tasks=4))
+CHAINED = phase(vertex("filter_0", "filter window!", busy=0.99, tasks=4))
+BUSY = "window_0 is the bottleneck: its 4 tasks are busy 100 % of the time"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence", "advice"),
+    [
+        (job(SOURCE, PARTIAL, IDLE_SINK), f"{BUSY}, and source_0 waits for it.", ".run(parallelism=8)"),
+        (job(SOURCE, CHAINED, IDLE_SINK), f"{BUSY}, and source_0 waits for it.", '.named("filter_0", parallelism=8)'),
+        (
+            job(phase(vertex("window_0_partial", "window", busy=0.1, blocked=0.9)), vertex("window_0", "window", 0.95)),
+            "window_0 is the bottleneck: its only task is busy 95 % of the time, and its first phase waits for it.",
+            '.named("window_0", parallelism=2)',
+        ),
+        (
+            job(vertex("source_0", "source", busy=0.4), phase(vertex("window_0_partial", "window", busy=0.5))),
+            "No bottleneck: the busiest operator, window_0, is busy 50 % of the time.",
+            "",
+        ),
+    ],
+)
+def test_a_first_phase_has_the_name_that_the_user_wrote(metrics, sentence, advice):
+    finding = why(metrics)
+    assert (finding.sentence, finding.advice) == (sentence, advice)
+    assert finding.operator in ("window_0", "")
+
+
 def test_a_sink_that_writes_too_slowly():
     assert finding_of(job(SOURCE, vertex("sink_0", "sink", busy=0.9))) == (
         "sink",

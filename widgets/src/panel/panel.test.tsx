@@ -34,7 +34,7 @@ describe("the panel", () => {
   });
 
   it("has the next result and the late rows of an operator, and the watermark of an edge", () => {
-    const timed = { id: "join_0", rows: 5, rows_rate: 1, busy: 0, watermark: 0, awaited: 1_357_000_000_000_000, late: 12, late_share: 0.07 };
+    const timed = { id: "join_0", rows: 5, rows_rate: 1, busy: 0, watermark: 0, awaited: 1_357_000_000_000_000, late: 12, late_share: 0.07, part_of: "" };
     const job = changed(running(), "join_0", { operators: [timed] });
     job.live.metrics!.edges[1]!.watermark = 1_357_000_000_000_000;
     const { place } = shown(job, "join_0");

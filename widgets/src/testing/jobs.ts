@@ -49,7 +49,7 @@ export interface MadeJob {
 
 /** The time of the metrics of all sketched jobs, in seconds since the epoch. */
 /** Metrics of an operator without event time. */
-export const UNTIMED = { watermark: null, awaited: null, late: 0, late_share: 0 };
+export const UNTIMED = { watermark: null, awaited: null, late: 0, late_share: 0, part_of: "" };
 export const NOW = 1_795_000_000;
 const RUN_SECONDS = 751;
 const WIDTH = 180;
