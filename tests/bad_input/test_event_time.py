@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from pyarrow import csv
 
 import sabotnb as sb
 from sabotnb import col
@@ -42,7 +43,7 @@ def timed(*more):
         (
             lambda: rows().with_event_time("x"),
             TypeMismatch,
-            r"'x' is int64, not a timestamp.*or compute it: \.with_event_time\(col\('x'\)\.cast\('timestamp\[s\]'\)\)",
+            r"'x' is int64.*say what it counts.*\.with_columns\(x=col\('x'\)\.cast\('timestamp\[s\]'\)\)\.with_",
         ),
         (
             lambda: rows().with_event_time("s"),
@@ -59,6 +60,31 @@ def timed(*more):
 def test_what_is_refused_when_it_is_written(write, error, message):
     with pytest.raises(error, match=message):
         write()
+
+
+SECONDS = 1_700_000_000
+UNITS = {
+    "int64": (pa.array([SECONDS]), "[s]", "[s]"),
+    "milliseconds": (pa.array([SECONDS * 1000]), "[s]", "[ms]"),
+    "uint32": (pa.array([SECONDS], pa.uint32()), "[s]", "[s]"),
+    "double": (pa.array([SECONDS + 0.0]), "1_000_000", "1_000_000"),
+    "double milliseconds": (pa.array([SECONDS * 1e3]), "1_000_000", "1_000"),
+}
+
+
+@pytest.mark.parametrize("read", ["table", "csv"])
+@pytest.mark.parametrize("name", ["t", "event time"])
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_line_for_a_number_runs_with_the_unit_of_the_number(tmp_path, unit, name, read):
+    column, said, meant = UNITS[unit]
+    table = pa.table({name: column})
+    csv.write_csv(table, tmp_path / "a.csv")
+    stream = sb.Stream.from_arrow(table) if read == "table" else sb.Stream.from_csv(tmp_path / "a.csv")
+    with pytest.raises(TypeMismatch, match="say what it counts") as raised:
+        stream.with_event_time(name)
+    line = str(raised.value).partition("as in ")[2].replace(said, meant)
+    (row,) = eval(f"stream{line}", {"stream": stream, "col": col}).to_rows()
+    assert row[name] == datetime(2023, 11, 14, 22, 13, 20)
 
 
 OTHERS = [{"k": "a", "t": START}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from keyword import iskeyword
 
 import pyarrow as pa
 
@@ -29,14 +30,33 @@ def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: 
         return None
     kind = bind(col(column), schema)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        made = ".str.to_datetime()" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else ""
-        made = made or ".cast('timestamp[s]')"
-        raise TypeMismatch(
-            f"event time {column!r} is {kind}, not a timestamp; declare it where it is read: "
-            f"schema={{{column!r}: pa.timestamp('us')}}, or compute it: .with_event_time(col({column!r}){made})"
-        )
+        raise TypeMismatch(_not_a_time(column, kind))
     delay, quiet = duration_us(max_delay), duration_us(idle)
     for option, given, us in (("max_delay", max_delay, delay), ("idle", idle, quiet)):
         if us < 0:
             raise TypeMismatch(f"{option}={given!r} is negative; rows come late by '0s' or more")
     return EventTime(column, delay, quiet)
+
+
+def _not_a_time(column: str, kind: pa.DataType) -> str:
+    """Say how a column that is not an event time becomes one."""
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return (
+            f"event time {column!r} is {kind}, not a timestamp; declare it where it is read: "
+            f"schema={{{column!r}: pa.timestamp('us')}}, or compute it: "
+            f".with_event_time(col({column!r}).str.to_datetime())"
+        )
+    time = f"col({column!r})"
+    if pa.types.is_integer(kind):
+        whole = "" if pa.types.is_int64(kind) else ".cast('int64')"
+        time, units = f"{time}{whole}.cast('timestamp[s]')", "[s] seconds, [ms] milliseconds, [us] or [ns]"
+    elif pa.types.is_floating(kind):
+        time = f"({time} * 1_000_000).cast('int64').cast('timestamp[us]')"
+        units = "* 1_000_000 for seconds, * 1_000 for milliseconds"
+    else:
+        return f"event time {column!r} is {kind}, not a timestamp; name a column that is a timestamp or a date"
+    new = f"{column}={time}" if column.isidentifier() and not iskeyword(column) else f"**{{{column!r}: {time}}}"
+    return (
+        f"event time {column!r} is {kind}, not a timestamp: say what it counts ({units}), as in "
+        f".with_columns({new}).with_event_time({column!r})"
+    )
