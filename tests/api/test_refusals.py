@@ -107,7 +107,7 @@ SCHEMA_REFUSALS = [
     (lambda s: s.map_rows(lambda row: None), errors.SchemaError, "no row"),
     (lambda s: s.map_rows(lambda row: row["nix"]), errors.UserFunctionError, "KeyError"),
     (lambda s: s.map_rows(lambda row: 5), errors.UserFunctionError, "must give a dict, None, or an iterable"),
-    (lambda s: s.with_event_time("delay"), errors.TypeMismatch, r"schema=\{'delay': pa.timestamp"),
+    (lambda s: s.with_event_time("delay"), errors.TypeMismatch, "say what it counts"),
     (lambda s: s.sink_parquet("out", mode="replace"), errors.SinkError, "'overwrite'"),
     (
         lambda s: s.sink_parquet("out", partition_by=["carrier", "origin", "delay", "minutes"]),
@@ -149,7 +149,7 @@ SCHEMA_REFUSALS = [
     (lambda s: sb.local(workers=0), errors.EnvError, "workers=0.*at least 1"),
     (lambda s: sb.local(slots="2"), errors.EnvError, "slots='2'.*at least 1"),
     (lambda s: sb.connect("nonsense"), errors.EnvError, "tcp://host:8786"),
-    (lambda s: sb.Stream.from_rows([{"a": 1}], event_time="a"), errors.TypeMismatch, r"schema=\{'a': pa.timestamp"),
+    (lambda s: sb.Stream.from_rows([{"a": 1}], event_time="a"), errors.TypeMismatch, "say what it counts"),
     (lambda s: sb.Stream.from_rows([{"a": "x"}], event_time="a"), errors.TypeMismatch, r"schema=\{'a': pa.timestamp"),
 ]
 

@@ -104,6 +104,93 @@ def test_join_keys_of_different_types(kind):
         JOINS[kind](timed(), right)
 
 
+BY_TIME = {kind: JOINS[kind] for kind in ("window", "interval", "asof")}
+
+
+@pytest.mark.parametrize("on", [{"on": "t"}, {"on": ["k", "t"]}, {"left_on": "k", "right_on": "t"}])
+@pytest.mark.parametrize("verb", ["asof", "interval", "window"])
+def test_event_time_is_not_a_key_of_a_join_by_time(verb, on):
+    write = {
+        "asof": lambda **keys: timed().asof_join(timed(), **keys),
+        "interval": lambda **keys: timed().interval_join(timed(), between=("0s", "1s"), **keys),
+        "window": lambda **keys: timed().join(timed(), window=HOURS, **keys),
+    }[verb]
+    with pytest.raises(SchemaError, match=r"event time 't' already.*write on='k'$"):
+        write(**on)
+    assert write(on="k").to_rows()
+
+
+def test_a_join_by_time_alone_gets_a_key_that_all_rows_have():
+    left, right = (timed().select("t", **{name: col("x")}) for name in ("a", "b"))
+    with pytest.raises(SchemaError, match=r"write \.with_columns\(every=1\) behind both sides, and on='every'"):
+        left.asof_join(right, on="t")
+    joined = left.with_columns(every=1).asof_join(right.with_columns(every=1), on="every")
+    assert all(row["a"] == row["b"] for row in joined.to_rows())
+
+
+def test_the_end_of_a_window_is_a_key_like_its_beginning():
+    counts = timed().group_by("k").window(sb.tumbling("10s")).agg(n=sb.count())
+    joined = counts.interval_join(counts, on=["k", "window_end"], between=("0s", "0s"))
+    assert {row["n"] for row in joined.to_rows()} == {3, 4}
+
+
+def zoned():
+    return timed().with_columns(t=col("t").cast("timestamp[us, tz=UTC]")).with_event_time("t")
+
+
+@pytest.mark.parametrize("verb", [*BY_TIME, "ttl"])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_times_with_and_without_a_zone_do_not_meet(verb, swapped):
+    write = {**JOINS, "ttl": lambda left, right: left.join(right, on="k", ttl="1h")}[verb]
+    sides = (zoned, timed) if swapped else (timed, zoned)
+    with pytest.raises(SchemaError, match=rf"'t' on the {'right' if swapped else 'left'} is timestamp\[us\]") as raised:
+        write(*(side() for side in sides))
+    line = str(raised.value).partition("Make them equal there: ")[2]
+    equal = eval(f"timed(){line}", {"timed": timed, "col": col})
+    assert write(equal, zoned()).to_rows()
+
+
+def test_a_bound_has_a_zone_like_event_time():
+    left = zoned().with_columns(until=col("t").cast("timestamp[us]") + sb.duration("1s"))
+    with pytest.raises(SchemaError, match=r"cast col\('until'\) to 'timestamp\[us, tz=UTC\]'"):
+        left.interval_join(zoned(), on="k", between=("0s", col("until")))
+
+
+BEHIND = r": write \.with_event_time\('t'\) behind it"
+DROPPED = {
+    "a function": (lambda: timed().map(lambda batch: batch), "map_0", BEHIND),
+    "the first of two": (lambda: timed().map(lambda batch: batch).map(lambda batch: batch), "map_0", BEHIND),
+    "a name": (lambda: timed().map(lambda batch: batch).named("mine").filter(col("x") > 0), "mine", BEHIND),
+    "another column": (lambda: timed().with_columns(t=col("t") + sb.duration("1s")), "select_0", BEHIND),
+    "rows": (lambda: timed().map_rows(lambda row: {"k": row["k"]}), "map_rows_0", ": return 't' as a timestamp there"),
+    "another type": (lambda: timed().with_columns(t=1), "select_0", ": return 't' as a timestamp there"),
+    "drop": (lambda: timed().drop("t"), "select_0", ": keep 't' there"),
+    "select": (lambda: timed().select("k"), "select_0", ": keep 't' there"),
+    "one input": (lambda: timed().union(timed().map(lambda batch: batch)), "map_0", BEHIND),
+    "groups": (lambda: timed().group_by("k").agg(n=sb.count()), "aggregate_0", r": call .* before it"),
+    "a side": (lambda: timed().map(lambda batch: batch, on_error="side").side("errors"), "map_0", ": call .* before"),
+}
+
+
+@pytest.mark.parametrize("how", DROPPED)
+def test_the_operator_that_dropped_event_time_is_named(how):
+    write, name, advice = DROPPED[how]
+    message = f"stream has none, as {name} dropped event time 't'{advice}"
+    with pytest.raises(SchemaError, match=message):
+        write().window(HOURS)
+    with pytest.raises(SchemaError, match=message):
+        timed().join(write(), on="k", window=HOURS)
+    with pytest.raises(SchemaError, match=message):
+        write().asof_join(timed(), on="k")
+
+
+def test_inputs_with_different_event_times_are_named():
+    other = rows().with_columns(u=col("t"))
+    both = other.with_event_time("t").union(other.with_event_time("u"))
+    with pytest.raises(SchemaError, match=r"the inputs of union_0 have different ones \('t', 'u'\)"):
+        both.window(HOURS)
+
+
 def test_a_null_event_time_names_its_row_and_what_drops_it():
     null = {"t": None, "k": 0, "s": "a", "x": 1}
     with pytest.raises(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sabotnb.api.operator_ids import operator_ids
 from sabotnb.api.stream_node import StreamNode, StreamPlan, check_names, nodes_of
 from sabotnb.graph import Edge, JobGraph, Operator
 
@@ -21,7 +21,8 @@ class Lowered:
 def lower(flows: Iterable[StreamPlan]) -> Lowered:
     """Lower everything that ``flows`` need; operators are numbered by kind in topological order (``filter_0``)."""
     nodes = nodes_of(tuple(flows))
-    ids = _ids(nodes)
+    check_names(nodes)
+    ids = operator_ids(nodes)
     edges = (
         Edge(ids[flow.node], ids[node], port, flow.hint, flow.side)
         for node in nodes
@@ -41,20 +42,3 @@ def _operator(node: StreamNode, operator_id: str) -> Operator:
         tags=naming.tags,
         origin=node.origin,
     )
-
-
-def _ids(nodes: list[StreamNode]) -> dict[StreamNode, str]:
-    check_names(nodes)
-    given = {node.naming.name for node in nodes}
-    ids: dict[StreamNode, str] = {}
-    running: Counter[str] = Counter()
-    for node in nodes:
-        if node.naming.name is not None:
-            ids[node] = node.naming.name
-            continue
-        kind = node.spec.kind
-        while (candidate := f"{kind}_{running[kind]}") in given:
-            running[kind] += 1
-        running[kind] += 1
-        ids[node] = candidate
-    return ids

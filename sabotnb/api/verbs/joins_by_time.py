@@ -10,7 +10,9 @@ import pyarrow as pa
 from sabotnb.api.stream_node import StreamPlan, is_bounded
 from sabotnb.api.verbs import row_verbs
 from sabotnb.api.verbs.columns import Column, as_expr, free_name
-from sabotnb.api.verbs.joins import checked_how, checked_suffix, joined_by, key_columns
+from sabotnb.api.verbs.joins import Pair, checked_how, checked_suffix, joined_by, key_columns
+from sabotnb.api.verbs.missing_times import no_event_time
+from sabotnb.api.verbs.time_pairs import demand_bound_like_time, demand_one_kind_of_time, demand_other_keys
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.api.verbs.windows import windowing
 from sabotnb.errors import GraphError, SchemaError, TypeMismatch
@@ -64,7 +66,7 @@ def interval_joined(
             "between= has a column as its first bound, so no right row could ever be dropped, and the right stream is "
             "endless; write a duration as the first bound: between=('-1h', ...)"
         )
-    pairs = key_columns(made, right, *on, verb=verb)
+    pairs = _keys(made, right, on, verb)
 
     def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
         times = _times(mine, others, verb)
@@ -87,7 +89,8 @@ def window_joined(
             f"a join takes windows that both streams have at the same time, and {shape.kind} is not one of these; "
             "write window=sb.tumbling('10s'), sb.sliding(...) or sb.same_window()"
         )
-    pairs = key_columns(left, right, *on)
+    _times(left, right, "join")
+    pairs = _keys(left, right, on, "join")
 
     def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
         times = _times(mine, others, "join")
@@ -110,6 +113,8 @@ def joined_with_ttl(
             f"ttl= is for how='inner', not {how!r}: rows without a partner leave .interval_join(other, ..., "
             f"between=('-{ttl}', '{ttl}'), how={how!r})"
         )
+    if left.event_time is not None and right.event_time is not None:
+        demand_one_kind_of_time(left, right, "join")
     pairs = key_columns(left, right, *on)
 
     def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
@@ -141,7 +146,7 @@ def asof_joined(
             f"tolerance={tolerance!r} is negative; it is the largest distance of two times: '0s' or more"
         )
     _times(left, right, verb)
-    pairs = key_columns(left, right, *on, verb=verb)
+    pairs = _keys(left, right, on, verb)
 
     def make(mine: StreamPlan, others: StreamPlan, left_on: tuple[str, ...], right_on: tuple[str, ...]) -> StreamPlan:
         times = _times(mine, others, verb)
@@ -150,16 +155,21 @@ def asof_joined(
     return joined_by(left, right, pairs, "left", make)
 
 
+def _keys(left: StreamPlan, right: StreamPlan, on: tuple[On, On, On], verb: str) -> list[Pair]:
+    """The keys that ``on`` names; SchemaError for event time among them."""
+    pairs = key_columns(left, right, *on, verb=verb)
+    demand_other_keys(left, right, pairs, verb)
+    return pairs
+
+
 def _times(left: StreamPlan, right: StreamPlan, verb: str) -> tuple[TimeColumn, TimeColumn]:
-    """The time columns of both sides; SchemaError if one has none."""
+    """The time columns of both sides; SchemaError if one has none, or only one has a time zone."""
     for side, flow in (("left", left), ("right", right)):
         if flow.event_time is None:
-            raise SchemaError(
-                f"{verb} goes by event time, and the {side} stream has none: name it where the rows are read, "
-                "event_time='column', or .with_event_time('column') before it"
-            )
+            raise no_event_time(flow, verb, f"the {side} stream")
     assert left.event_time is not None
     assert right.event_time is not None
+    demand_one_kind_of_time(left, right, verb)
     return left.event_time, right.event_time
 
 
@@ -171,6 +181,9 @@ def _bound_column(left: StreamPlan, right: StreamPlan, bound: Expr, helpers: lis
             f"the bound {bound} is {kind}; a bound is a duration, '10m', or a timestamp of the left stream, "
             "as in col('expires')"
         )
+    assert left.event_time is not None
+    time = left.schema.field(left.event_time.column)
+    demand_bound_like_time(pa.field(str(bound), kind), time)
     known = column_name(as_expr(bound))
     if known is not None:
         return left, known

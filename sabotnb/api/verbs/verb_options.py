@@ -29,13 +29,18 @@ def event_time(column: str | None, max_delay: Duration, idle: Duration, schema: 
     if column is None:
         return None
     kind = bind(col(column), schema)
-    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+    if not is_time(kind):
         raise TypeMismatch(_not_a_time(column, kind))
     delay, quiet = duration_us(max_delay), duration_us(idle)
     for option, given, us in (("max_delay", max_delay, delay), ("idle", idle, quiet)):
         if us < 0:
             raise TypeMismatch(f"{option}={given!r} is negative; rows come late by '0s' or more")
     return EventTime(column, delay, quiet)
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """True if a column of this type can be event time."""
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def _not_a_time(column: str, kind: pa.DataType) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pyarrow as pa
 
 from sabotnb.api.stream_node import StreamPlan
+from sabotnb.api.verbs.missing_times import no_event_time
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import InvalidUse, SchemaError, TypeMismatch
 from sabotnb.expr import calendar_units, duration_us, whole
@@ -145,10 +146,7 @@ def windowing(flow: StreamPlan, shape: Any, lateness: Duration, early: Duration 
     if not uses_event_time(shape):
         return Windowing(shape, None, 0, 0, interval)
     if time is None:
-        raise SchemaError(
-            f"window({shape.kind}) goes by event time, and the stream has none: name it where the rows are read, "
-            "event_time='column', or .with_event_time('column') before it"
-        )
+        raise no_event_time(flow, f"window({shape.kind})")
     _check_columns(flow, shape)
     return Windowing(shape, time.column, time.shift, late, interval)
 

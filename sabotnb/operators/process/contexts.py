@@ -33,8 +33,8 @@ class TimerSink:
             raise InvalidUse(f"time={time!r}: write 'event' or 'processing'")
         if time == EVENT and not self._has_event_time:
             raise InvalidUse(
-                "timers go by event time, and the stream has none: name it where the rows are read, "
-                "event_time='column', or write ctx.timer(at, time='processing')"
+                "timers go by event time, and the stream has none: write .with_event_time('column') "
+                "behind the last map before it, or write ctx.timer(at, time='processing')"
             )
 
 

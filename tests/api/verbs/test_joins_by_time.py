@@ -80,7 +80,7 @@ def test_bad_input_is_refused_where_it_is_written(write, error, message):
 
 
 def test_a_column_as_first_bound_needs_a_bounded_right_side():
-    ticks = sb.Stream.from_rate(10, event_time="time")
+    ticks = sb.Stream.from_rate(10).with_columns(time=col("time").cast(STAMP)).with_event_time("time")
     with pytest.raises(GraphError, match="no right row could ever be dropped"):
         orders().interval_join(ticks, left_on="id", right_on="value", between=(col("ts"), col("expires")))
 
