@@ -19,9 +19,6 @@ import numpy.typing as npt
 
 from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times
 
-FAR_US = 60_000_000
-"""Rows that are this much (and ``max_delay``) behind the clock count as delayed by far."""
-
 
 class DelayedRows(NamedTuple):
     """Which rows are delayed, and the clock before each row."""
@@ -42,8 +39,8 @@ class SplitClock:
         """Rows that the clock has seen."""
         self.ahead: int = state.get("ahead", 0)
         """Rows in the far future."""
-        self.delayed_by_far: int = state.get("far", 0)
-        """Rows that were delayed by far because of rows before them, and not because of a floor."""
+        self.delayed: int = state.get("delayed", 0)
+        """Rows that were delayed because of rows before them, and not because of a floor."""
         self.most_delayed: int = state.get("most", 0)
         """The longest time that a row was behind a row before it."""
 
@@ -60,7 +57,7 @@ class SplitClock:
             "floor": self._floor,
             "rows": self.rows,
             "ahead": self.ahead,
-            "far": self.delayed_by_far,
+            "delayed": self.delayed,
             "most": self.most_delayed,
         }
 
@@ -103,5 +100,5 @@ class SplitClock:
 
     def _note(self, behind: Times) -> None:
         """Count delayed rows, which are ``behind`` their clocks."""
-        self.delayed_by_far += int((behind >= max(FAR_US, self._max_delay)).sum())
+        self.delayed += behind.size
         self.most_delayed = max(self.most_delayed, min(int(behind.max()) + self._max_delay, LATEST))

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyarrow import csv
 
@@ -214,6 +215,16 @@ def test_a_time_in_the_far_future_does_not_make_other_rows_late(caplog, computed
     assert {row["window_start"].year: row["n"] for row in found} == {2024: 101, 2999: 1}
     assert "has times more than a day ahead of their arrival in table" in caplog.text
     assert "drop them with a filter before .with_event_time" in caplog.text
+
+
+def test_a_file_of_a_minute_that_runs_backwards_is_said(tmp_path, caplog):
+    us = pa.array([(n + 180_000) % 200_000 * 300 for n in range(200_000)])
+    pq.write_table(pa.table({"t": us.cast(pa.timestamp("us"))}), tmp_path / "a.parquet")
+    stream = sb.Stream.from_parquet(tmp_path / "a.parquet", event_time="t")
+    found = stream.window(sb.tumbling("1s")).agg(n=sb.count()).to_pandas()
+    assert found["n"].sum() < 21_000
+    (record,) = caplog.records
+    assert "t runs backwards by up to 59.9997 s in a.parquet; with max_delay='0s' 90 % of rows" in record.getMessage()
 
 
 class Divides(sb.KeyedProcess):

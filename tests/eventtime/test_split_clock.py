@@ -106,21 +106,21 @@ def test_rows_that_are_not_read_move_the_clock():
 
 
 @pytest.mark.parametrize(
-    ("max_delay", "times", "far"),
+    ("max_delay", "times", "delayed"),
     [
-        (0, [100, 99, 40, 39], (2, 61)),
-        (70, [200, 130, 129, 60, 59], (2, 141)),
+        (0, [100, 99, 40, 39], (3, 61)),
+        (70, [200, 130, 129, 60, 59], (3, 141)),
         (0, [100, 100, 101], (0, 0)),
     ],
 )
-def test_rows_that_are_delayed_by_far_are_counted(max_delay, times, far):
+def test_rows_that_are_delayed_are_counted(max_delay, times, delayed):
     clock = SplitClock(max_delay * SECOND)
     read(clock, [[time * SECOND for time in times]])
-    assert (clock.delayed_by_far, clock.most_delayed) == (far[0], far[1] * SECOND)
+    assert (clock.delayed, clock.most_delayed) == (delayed[0], delayed[1] * SECOND)
 
 
-def test_rows_behind_a_floor_are_not_counted_as_delayed_by_far():
+def test_rows_behind_a_floor_are_not_counted_as_delayed():
     clock = SplitClock(0)
     clock.raise_floor(1_000 * SECOND)
     assert len(read(clock, [[1, 2]])) == 2
-    assert clock.delayed_by_far == 0
+    assert clock.delayed == 0

@@ -118,6 +118,8 @@ class BatchReader(Reader):
 
     def close(self) -> None:
         self._held = None
+        if self._times is not None:
+            self._times.end(ended=False)
         close = getattr(self._raw, "close", None)
         if close is not None:
             close()
@@ -175,6 +177,8 @@ class BatchReader(Reader):
                     return None
             else:
                 return self._behind_position(item)
+        if self._times is not None:
+            self._times.end(ended=True)
         return Finished()
 
     def _pass(self, rows: int) -> None:

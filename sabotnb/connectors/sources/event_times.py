@@ -33,7 +33,7 @@ AHEAD_US = 86_400_000_000
 """Event times that are further ahead of the arrival of their rows do not advance the clock."""
 
 ALARM_ROWS, ALARM_SHARE = 10_000, 0.05
-"""A file in which a larger share of at least so many rows is delayed by far is not in the order of event time."""
+"""A file in which a larger share of at least so many rows is delayed is not in the order of event time."""
 
 _UNITS = (("days", 86_400_000_000), ("h", 3_600_000_000), ("min", 60_000_000))
 
@@ -49,6 +49,7 @@ class SourceTimes:
         read = [] if self.computed else event_time_columns(time)
         self._fields = [types.field(name) for name in dict.fromkeys(read)]
         self._source = spec.connector
+        self._endless = not spec.bounded
         self._clock = clock
         self._warned: set[str] = set()
 
@@ -85,21 +86,28 @@ class SourceTimes:
         return far_future(self._clock())
 
     def check(self, clock: SplitClock, name: str) -> None:
-        """Warn once if rows are in the far future, and once if they are not in order."""
+        """Warn once if rows are in the far future, and of the order of rows where no end will tell the final share."""
         if clock.ahead:
             self._warn(
                 "ahead",
                 f"{self.time.column} has times more than a day ahead of their arrival in {name or self._source}; they "
                 "do not advance event time. Correct them, or drop them with a filter before .with_event_time",
             )
-        share = clock.delayed_by_far / max(clock.rows, 1)
-        if clock.rows >= ALARM_ROWS and share > ALARM_SHARE:
-            self._warn(
-                "order",
-                f"{self.time.column} runs backwards by up to {_long(clock.most_delayed)} in {name or self._source}; "
-                f"with max_delay='{_short(self.time.max_delay)}' {100 * share:.0f} % of rows "
-                "would be late. Sort the file, split it into sorted runs, or raise max_delay.",
-            )
+        if self._endless:
+            self.check_order(clock, name, ended=False)
+
+    def check_order(self, clock: SplitClock, name: str, *, ended: bool) -> None:
+        """Warn once if the rows of a file are not in order: of all of them if it has ``ended``, or of those so far."""
+        share = clock.delayed / max(clock.rows, 1)
+        if clock.rows < ALARM_ROWS or share <= ALARM_SHARE:
+            return
+        rows = "rows" if ended else f"the first {clock.rows:,} rows"
+        self._warn(
+            "order",
+            f"{self.time.column} runs backwards by up to {_long(clock.most_delayed)} in {name or self._source}; "
+            f"with max_delay='{_short(self.time.max_delay)}' {100 * share:.0f} % of {rows} "
+            "would be late. Sort the file, split it into sorted runs, or raise max_delay.",
+        )
 
     def _warn(self, kind: str, message: str) -> None:
         if kind not in self._warned:
@@ -126,11 +134,16 @@ class SplitTimes:
 
     def next_file(self, file: NextFile) -> None:
         """Begin another file; one that was found later begins at the watermark."""
+        self.end(ended=True)
         self._name, self._rest = _named(file.file), file.rest
         self._begin(SplitClock(self._max_delay))
         if file.found and self.watermark > MIN_WATERMARK:
             self._clock.raise_floor(self.watermark)
         self._rise(below(file.lower_bound, self._max_delay))
+
+    def end(self, *, ended: bool) -> None:
+        """Warn if the rows of the open file, which has ``ended`` or is left, are not in order."""
+        self._source.check_order(self._clock, self._name, ended=ended)
 
     def restore(self) -> None:
         """Continue the clock of the position at which the split was opened: the rows before it have been skipped."""

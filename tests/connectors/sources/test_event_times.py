@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -374,6 +375,49 @@ def test_a_file_that_is_not_in_order_is_said(tmp_path, caplog, share, rows, mess
             "Sort the file, split it into sorted runs, or raise max_delay."
         )
         assert len(said) == 2
+
+
+def minute(first_tenth):
+    """200,000 rows over a minute, in order but for the last tenth, which may come first."""
+    us = np.linspace(0, 60 * SECOND, 200_000).astype("int64")
+    times = pa.array(np.roll(us, 20_000) if first_tenth else us).cast(MICROS)
+    return pa.table({"n": pa.array(range(200_000)), "t": times})
+
+
+SAID = (
+    "t runs backwards by up to 60 s in {}; with max_delay='0s' 90 % of {} would be late. "
+    "Sort the file, split it into sorted runs, or raise max_delay."
+)
+
+
+@pytest.mark.parametrize("max_rows", [1_000, 150_000])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_share_of_delayed_rows_is_that_of_the_whole_file(tmp_path, caplog, backwards, max_rows):
+    spec = replace(described("parquet", minute(backwards), tmp_path), event_time=EventTime("t"))
+    read(spec, max_rows=max_rows)
+    assert [record.getMessage() for record in caplog.records] == [SAID.format("a.parquet", "rows")] * backwards
+
+
+def test_several_files_that_are_not_in_order_are_said_once(tmp_path, caplog):
+    for number in range(10):
+        pq.write_table(minute(first_tenth=True), tmp_path / f"{number}.parquet")
+    source = connectors.source(replace(connectors.parquet(tmp_path), event_time=EventTime("t")))
+    for split in source.splits():
+        polls(source.open(split))
+    assert [record.getMessage() for record in caplog.records] == [SAID.format("0.parquet", "rows")]
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_file_that_is_left_or_never_ends_is_said_of_its_rows_so_far(tmp_path, caplog, follow):
+    pq.write_table(minute(first_tenth=True), tmp_path / "a.parquet")
+    source = connectors.source(replace(connectors.parquet(tmp_path, follow=follow), event_time=EventTime("t")))
+    reader = source.open(source.splits()[0])
+    while reader.poll(10_000).position["rows"] < 190_000:
+        pass
+    reader.close()
+    (record,) = caplog.records
+    said = "33 % of the first 30,000 rows" if follow else "89 % of the first 190,000 rows"
+    assert said in record.getMessage()
 
 
 def test_views_of_text_beside_delayed_rows(tmp_path):
