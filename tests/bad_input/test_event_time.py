@@ -390,7 +390,7 @@ def test_a_column_that_is_called_window_start(write):
 )
 def test_joins_by_time_do_not_compare_rounded_nanoseconds(join):
     exact, other = (sb.Stream.from_arrow(NANOSECONDS, event_time="t") for _ in range(2))
-    with pytest.raises(ExpressionError, match="'t' has nanoseconds") as caught:
+    with pytest.raises((ExpressionError, JobFailed), match="'t' has nanoseconds") as caught:
         join(exact, other).to_rows()
     advice = str(caught.value).split("round it first, ")[1].split("\n")[0]
     left, right = (eval(f"stream{advice}", {"stream": stream, "col": col}) for stream in (exact, other))
