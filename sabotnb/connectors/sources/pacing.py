@@ -1,4 +1,4 @@
-"""Reads files at a chosen speed: a number of rows per second, or an amount of event time per second."""
+"""Decides when the rows of a source are due: a number of rows per second, or an amount of event time per second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TimedRun the cases of a suite: engines in turn within each round, answers checked before any time counts.
+"""Run the cases of a suite: engines in turn within each round, answers checked before any time counts.
 
 The first run of each engine warms it up, does not count, and returns the answer that is compared. If it takes longer
 than ``LONG_SECONDS`` it counts after all and is not repeated.

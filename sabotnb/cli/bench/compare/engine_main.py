@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _measured(run: RunQuery, query: Any, answer_path: str | None) -> dict[str, Any]:
-    """RunQuery the query once; the answer goes to ``answer_path``, after the measurement."""
+    """Run the query once; the answer goes to ``answer_path``, after the measurement."""
     gc.collect()
     pid = os.getpid()
     reset_peaks(pid)

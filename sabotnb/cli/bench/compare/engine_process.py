@@ -64,7 +64,7 @@ class EngineProcess:
         self.cases = frozenset(self._reply(START_SECONDS)["cases"])
 
     def run(self, case: str, timeout: float, answer: Path | None = None) -> TimedRun:
-        """TimedRun a case once; with ``answer`` write its answer to that file (Arrow IPC)."""
+        """Run a case once; with ``answer`` write its answer to that file (Arrow IPC)."""
         if self._process.poll() is not None:
             self._start()
             self.wait_ready()
