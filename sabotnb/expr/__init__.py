@@ -31,7 +31,7 @@ from sabotnb.expr.evaluation import (
 from sabotnb.expr.exact import ColumnMisfit, Misfit, exact_array, exact_batch, is_open
 from sabotnb.expr.expression import Aggregation, Expr, as_column, as_expr
 from sabotnb.expr.expression_codec import from_json, to_json
-from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node
+from sabotnb.expr.expression_nodes import RANGE_ENDS, Aggregated, Alias, Call, Column, Literal, Node, root_column
 from sabotnb.expr.expression_parts import (
     aggregates,
     all_of,
@@ -134,6 +134,7 @@ __all__ = [
     "recast",
     "result_schema",
     "result_type",
+    "root_column",
     "root_name",
     "row_advice",
     "same",

@@ -22,6 +22,7 @@ from sabotnb.expr import (
     col,
     column_name,
     known_column,
+    root_column,
     root_name,
     same,
     unnamed,
@@ -101,8 +102,8 @@ def aggregated(grouping: Grouping, exprs: Sequence[Expr], keywords: Mapping[str,
     Expressions in keys and aggregates become columns of a projection before the operator, under unused names.
     Calculations with aggregates become a projection after it.
     """
-    wanted = [(_aggregate_name(given), given) for given in columns.flat(exprs)]
-    wanted += [(name, _aggregation(given)) for name, given in keywords.items()]
+    wanted = [(_aggregate_name(grouping, given), given) for given in columns.flat(exprs)]
+    wanted += [(name, _aggregation(grouping, given)) for name, given in keywords.items()]
     if not wanted:
         raise SchemaError("agg() has no aggregate; give one: .agg(n=sb.count(), worst=col('x').max())")
     columns.refuse_duplicates([*grouping.names, *(name for name, _ in wanted)])
@@ -250,14 +251,23 @@ def reduced(grouping: Grouping, fn: Callable[..., Any], init: Mapping[str, Any] 
     return grouping.applied(flow, Reduce(grouping.names, capture(fn, "reduce"), schema, start))
 
 
-def _aggregate_name(given: object) -> str:
-    name = root_name(_aggregation(given))
+def _aggregate_name(grouping: Grouping, given: object) -> str:
+    name = root_name(_aggregation(grouping, given))
     if name is None:
         raise SchemaError(f"{given} has no name of its own; give it one: name={given}")
     return name
 
 
-def _aggregation(given: object) -> Expr:
-    if not isinstance(given, Expr) or not aggregates(given):
-        raise SchemaError(f"{given} is not an aggregate; choose one: col('x').sum(), .max(), .mean(), sb.count()")
-    return given
+def _aggregation(grouping: Grouping, given: object) -> Expr:
+    if isinstance(given, Expr) and aggregates(given):
+        return given
+    named: object
+    if isinstance(given, Expr):
+        named = root_column(given.node)
+    else:
+        named = next(iter(given), None) if isinstance(given, Mapping) else given
+    column = named if named in grouping.flow.schema.names else "x"
+    raise SchemaError(
+        f"{given if isinstance(given, Expr) else repr(given)} is not an aggregate; choose one: "
+        f"col({column!r}).sum(), .max(), .mean(), sb.count()"
+    )
