@@ -88,6 +88,7 @@ SCHEMA_REFUSALS = [
     (lambda s: s.join(s, left_on="carrier", right_on=["carrier", "origin"]), errors.SchemaError, "1 keys"),
     (lambda s: s.join(s, left_on="carrier", right_on="minutes"), errors.TypeMismatch, "cast"),
     (lambda s: s.join(s, on="carrier", how="outer"), errors.GraphError, "'full'|full"),
+    (lambda s: s.join(s, on="carrier", how="cross"), errors.GraphError, r"on a key that all rows have: \.with_columns"),
     (lambda s: s.join(s, on="carrier", strategy="merge"), errors.GraphError, "broadcast"),
     (
         lambda s: s.join(sb.Stream.from_rate(10), left_on="minutes", right_on="value", how="left"),

@@ -23,6 +23,7 @@ OTHER_HOW = {
     **{f"left{joint}{kind}": kind for kind in ("semi", "anti") for joint in ("", "_", " ")},
 }
 """What other libraries call them."""
+CROSS = ".with_columns(one=sb.lit(1)).join(other.with_columns(one=sb.lit(1)), on='one')"
 STRATEGIES = ("auto", "broadcast", "hash")
 
 Pair = tuple[str, str]
@@ -106,6 +107,8 @@ def checked_how(how: Any) -> None:
     if how not in HOW:
         near = OTHER_HOW.get(how.lower()) if isinstance(how, str) else None
         advice = f"write how={near!r}" if near is not None else f"choose one of {', '.join(HOW)}"
+        if how == "cross":
+            advice = f"join on a key that all rows have: {CROSS}"
         raise GraphError(f"how is {how!r}; {advice}")
 
 
