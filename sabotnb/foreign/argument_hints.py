@@ -19,6 +19,24 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         "type": ".join(other, on='s', how={value})",
         "broadcast": ".join(other, on='s', strategy='broadcast')",
     },
+    "asof_join": {
+        "by": ".asof_join(other, on={value})",
+        **{f"{side}_by": f".asof_join(other, {side}_on={{value}})" for side in ("left", "right")},
+        "strategy": ".asof_join(other, on='s', direction={value})",
+    },
+    "interval_join": dict.fromkeys(
+        ("lower", "upper", "low", "high", "lower_bound", "upper_bound", "within", "window"),
+        ".interval_join(other, on='s', between=('-5m', '5m'))",
+    ),
+    "tumbling": {
+        **dict.fromkeys(("every", "slide", "step", "hop"), "sb.sliding({first}, every={value})"),
+        **dict.fromkeys(("period", "length", "duration"), "sb.tumbling({value})"),
+    },
+    "sliding": {
+        **dict.fromkeys(("slide", "step", "hop", "period"), "sb.sliding({first}, every={value})"),
+        **dict.fromkeys(("length", "duration"), "sb.sliding({value}, every='5m')"),
+    },
+    "session": dict.fromkeys(("timeout", "size", "every"), "sb.session({value})"),
     "distinct": dict.fromkeys(("subset", "on", "columns"), ".distinct({value})"),
     "drop": dict.fromkeys(("columns", "labels"), ".drop({value})"),
     "top": {
@@ -64,7 +82,10 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         for kind in ("parquet", "csv", "json", "ipc")
     },
 }
-"""Code to write instead of a keyword, with names as in ``method_names``; ``{value}`` stands for the user's argument."""
+"""Code to write instead of a keyword, with names as in ``method_names``; ``{value}`` stands for the user's argument.
+
+``{first}`` stands for the first positional argument of the call.
+"""
 
 SOURCES = ("from_parquet", "from_csv", "from_json", "from_ipc")
 SOURCE_KEYWORDS: Mapping[str, str] = {
@@ -100,3 +121,14 @@ POSITIONAL: Mapping[str, str] = {
     "cast": "col('x').cast('int64')",
 }
 """Code to write instead of a call with too many positional arguments, by method."""
+
+MISSING: Mapping[str, str] = {
+    "tumbling": "sb.tumbling('1h')",
+    "sliding": "sb.sliding('1h', every='5m')",
+    "session": "sb.session('30m')",
+    "count_window": "sb.count_window(10)",
+    "until": "sb.until('expires')",
+    "interval_join": ".interval_join(other, on='s', between=('0s', '10m'))",
+    "window": ".window(sb.tumbling('1h'))",
+}
+"""Code to write instead of a call without an argument that it needs, by method."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from sabotnb.errors import InvalidUse
-from sabotnb.foreign.argument_hints import KEYWORDS, OPTIONS, POSITIONAL, SOURCE_KEYWORDS, SOURCES
+from sabotnb.foreign.argument_hints import KEYWORDS, MISSING, OPTIONS, POSITIONAL, SOURCE_KEYWORDS, SOURCES
 from sabotnb.text_limits import ARGUMENT, within
 
 P = ParamSpec("P")
@@ -42,7 +42,8 @@ def _explanation(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Ma
     named = {one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
     unknown = [] if open_keywords else [name for name in kwargs if name not in named]
     if unknown:
-        advice = _instead(function.__name__, unknown[0], kwargs[unknown[0]], named)
+        first = args[len(receiver)] if len(args) > len(receiver) else "1h"
+        advice = _instead(function.__name__, unknown[0], kwargs[unknown[0]], named, first)
         return InvalidUse(f"{called} has no argument {unknown[0]!r}. {takes}{advice}")
     places = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
     given = len(args) - len(receiver)
@@ -52,7 +53,8 @@ def _explanation(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Ma
     taken = {one.name for one in places[:given]} | set(kwargs)
     missing = [one.name for one in parameters if one.default is one.empty and one.name not in taken and _is_one(one)]
     if missing:
-        return InvalidUse(f"{called} needs {' and '.join(missing)}. {takes}")
+        advice = f". Write {MISSING[function.__name__]}" if function.__name__ in MISSING else ""
+        return InvalidUse(f"{called} needs {' and '.join(missing)}. {takes}{advice}")
     return None
 
 
@@ -73,9 +75,9 @@ def _written(parameter: inspect.Parameter) -> str:
     return f"{parameter.name}={parameter.default!r}"
 
 
-def _instead(method: str, keyword: str, value: Any, named: set[str]) -> str:
+def _instead(method: str, keyword: str, value: Any, named: set[str], first: Any) -> str:
     """Advice to write instead of ``keyword=value``; empty if there is none."""
-    if code := _code(method, keyword, value, named):
+    if code := _code(method, keyword, value, named, first):
         return f". Write {code}"
     import difflib
 
@@ -83,7 +85,7 @@ def _instead(method: str, keyword: str, value: Any, named: set[str]) -> str:
     return f". Did you mean {near[0]}={_short(value)}?" if near else ""
 
 
-def _code(method: str, keyword: str, value: Any, named: set[str]) -> str | None:
+def _code(method: str, keyword: str, value: Any, named: set[str], first: Any) -> str | None:
     if method == "filter":
         return f".filter(col({keyword!r}) == {_short(value)})"
     if method == "rename":
@@ -99,7 +101,7 @@ def _code(method: str, keyword: str, value: Any, named: set[str]) -> str | None:
         if method == "from_csv":
             return f"sb.Stream.from_pandas(pd.read_csv('data.csv', {keyword}={_short(value)}))"
     code = KEYWORDS.get(method, {}).get(keyword)
-    return code.replace("{value}", _short(value)) if code else None
+    return code.replace("{first}", _short(first)).replace("{value}", _short(value)) if code else None
 
 
 def _short(value: Any) -> str:

@@ -14,7 +14,10 @@ _EXAMPLE = re.compile(r"'([xystlrz])'(?!: (?:'int64'|1\b))")
 """The example columns in a hint, but not names of a schema or of a row, which are not columns of the user's stream."""
 _PATH = re.compile(r"'(?:out|data/\*\.\w+)'")
 _ROWS = re.compile(r"(?<=\.head\()5|(?<=\.top\()[15]\b")
-_FUNCTION = re.compile(r"lambda row: row(?=\))|lambda batch: batch(?=\))|\bfunction\b|\bprint\b")
+_FUNCTION = re.compile(r"lambda row: row(?=\))|lambda batch: batch(?=\))|\bfunction\b|\bprint\b|(?<=process\()P\b")
+_SIZE = re.compile(r"(?<=tumbling\()'1h'|(?<=session\()'30m'")
+_DURATION = re.compile(r"\d+(?:us|ms|s|m|h|d|w|mo)")
+_QUANTILE = re.compile(r"quantile\(0\.\d+\)")
 _NEW_NAME = "z"
 
 
@@ -63,6 +66,8 @@ def _with_values(code: str, call: ast.Call, strings: tuple[str, ...]) -> str:
         code = _FUNCTION.sub(lambda _: function, code)
     if wants_descending(call):
         code = code.replace("descending=False", "descending=True")
-    if numbers and 0 <= numbers[0] <= 1:
-        code = code.replace("quantile(0.5)", f"quantile({numbers[0]})")
-    return code
+    if numbers and 0 <= numbers[0] <= 100:
+        share = numbers[0] if numbers[0] <= 1 else numbers[0] / 100  # a percentile
+        code = _QUANTILE.sub(f"quantile({share})", code)
+    durations = [text for text in strings if _DURATION.fullmatch(text)]
+    return _SIZE.sub(repr(durations[0]), code) if len(durations) == 1 else code

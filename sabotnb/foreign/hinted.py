@@ -19,6 +19,9 @@ from sabotnb.ipython import running_shell
 
 C = TypeVar("C", bound=type)
 
+_INTERNAL = ("flow", "grouping", "node")
+"""Attributes that users do not need: no name is near to one of them."""
+
 
 def absent(
     owner: str,
@@ -101,7 +104,9 @@ def _names_of(cls: type) -> tuple[str, ...]:
 
 
 def _public(cls: type, name: str) -> tuple[str, ...]:
-    return () if name.startswith("_") else tuple(known for known in dir(cls) if not known.startswith("_"))
+    if name.startswith("_"):
+        return ()
+    return tuple(known for known in dir(cls) if not known.startswith("_") and known not in _INTERNAL)
 
 
 def explained_methods(cls: C) -> C:

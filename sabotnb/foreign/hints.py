@@ -33,3 +33,25 @@ def aggregating(form: str, *left_out: str) -> dict[Hint, tuple[str, ...]]:
     calls = dict.fromkeys(_AGGREGATES.values())
     names = {call: tuple(n for n, c in _AGGREGATES.items() if c == call and n not in left_out) for call in calls}
     return {Hint(form.format(call)): named for call, named in names.items()}
+
+
+def rolling(groups: str) -> dict[Hint, tuple[str, ...]]:
+    """Return a hint for each rolling aggregate: a window of the last rows of a key, behind ``groups``."""
+    note = "for the last three rows of a key; sb.sliding goes by time"
+    form = f"{groups}.window(sb.count_window(3, every=1)).agg(col('x').{{}}())"
+    return {Hint(form.format(name), note): (f"rolling_{name}",) for name in ("mean", "sum", "min", "max", "std", "var")}
+
+
+def joining() -> dict[Hint, tuple[str, ...]]:
+    """Return a hint for each kind of join that other libraries have as a method of its own."""
+    kinds = ("inner", "left", "right", "full", "semi", "anti")
+    more = {"full": ("outer_join", "outerJoin")}
+    return {
+        Hint(f".join(other, on='s', how={how!r})"): (
+            f"{how}_join",
+            f"{how}Join",
+            f"{how}OuterJoin",
+            *more.get(how, ()),
+        )
+        for how in kinds
+    }

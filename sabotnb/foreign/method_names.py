@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sabotnb.foreign.hints import Hint, aggregating
+from sabotnb.foreign.hints import Hint, aggregating, joining, rolling
 from sabotnb.foreign.window_names import BATCH_CONTEXT, LIST_STATE, MAP_STATE, ROW_CONTEXT, VALUE_STATE, WINDOWED
+
+_BEFORE = "window functions are not there yet; a class P of sb.KeyedProcess can store the row before"
 
 _STREAM = {
     Hint(".with_columns(z=col('x') + 1)"): ("with_column", "withColumn", "assign", "mutate", "eval"),
@@ -20,13 +22,39 @@ _STREAM = {
         "keyed",
     ),
     Hint("function(stream)", "a stream has no .pipe; call the function"): ("pipe",),
-    Hint(".map_rows(lambda row: row)"): ("apply", "flatMap", "foreach_row", "iter_rows", "iterrows", "itertuples"),
-    Hint(".map_batches(lambda batch: batch)"): ("map_partitions", "mapPartitions", "transform", "process"),
-    Hint(".join(other, on='s')"): ("merge", "join_where", "crossJoin"),
+    Hint(".map_rows(lambda row: row)"): ("apply", "foreach_row", "iter_rows", "iterrows", "itertuples"),
+    Hint(".map_rows(lambda row: row)", "a function may return a list of rows"): ("flatMap", "flatmap"),
+    Hint(".map_batches(lambda batch: batch)"): ("map_partitions", "mapPartitions", "transform"),
+    Hint(".group_by('s').process(P)"): ("process", "transformWithState", "flatMapGroupsWithState"),
+    Hint(".group_by('s').process(P, side_input=other)", "rows of the other stream go to on_side_row of a class"): (
+        "connect",
+    ),
+    **joining(),
+    Hint(".join(other, on='s')"): ("merge",),
+    Hint(".join(other, on='s', how='full')", "a full join has the rows of both sides"): (
+        "coGroup",
+        "cogroup",
+        "co_group",
+    ),
+    Hint(".join(other, on='s').filter(col('x') > 1)", "joins have equal keys; a filter has the other conditions"): (
+        "join_where",
+    ),
+    Hint(
+        ".with_columns(one=sb.lit(1)).join(other.with_columns(one=sb.lit(1)), on='one').drop('one')",
+        "a cross join is a join on a key that all rows have",
+    ): ("crossJoin", "cross_join", "cartesian"),
+    Hint(
+        ".with_event_time('t').interval_join(stream.with_event_time('t'), on='s', between=('0s', '10m'))",
+        "both streams need event time",
+    ): (
+        "intervalJoin",
+        "join_interval",
+        "window_join",
+    ),
     Hint(
         ".with_event_time('t').asof_join(stream.with_event_time('t'), on='s')",
         "both streams need event time",
-    ): ("join_asof", "merge_asof", "asof"),
+    ): ("join_asof", "merge_asof", "asof", "temporal_join", "temporalJoin", "join_temporal"),
     Hint(".sort('x', descending=False)"): ("sort_values", "order_by", "orderBy", "sort_by"),
     Hint(".top(5, by='x')"): ("top_k", "nlargest"),
     Hint(".top(5, by='x', reverse=True)"): ("bottom_k", "nsmallest"),
@@ -67,7 +95,25 @@ _STREAM = {
         "tumble",
         "time_window",
         "windowAll",
+        "tumbling",
+        "tumbling_window",
     ),
+    Hint(".with_event_time('t').window(sb.sliding('1h', every='5m')).agg(n=sb.count())"): (
+        "sliding",
+        "hopping",
+        "hop",
+        "sliding_window",
+    ),
+    Hint(".with_event_time('t').group_by('s').window(sb.session('30m')).agg(n=sb.count())"): (
+        "session",
+        "sessions",
+        "session_window",
+    ),
+    Hint(
+        ".with_event_time('t').window(sb.tumbling('1h')).agg(n=sb.count()).side('late')",
+        "the result of a window, of a join by time or of a process function has sides",
+    ): ("get_side_output", "getSideOutput", "side_output"),
+    Hint(".group_by('x').agg(n=sb.count()).top(1, by='n')", "mode is not there yet; count the values"): ("mode",),
     Hint(".map_rows(lambda row: [{**row, 'x': part} for part in [row['x']]])", "explode is not there yet"): (
         "explode",
     ),
@@ -84,7 +130,9 @@ _STREAM = {
     Hint(
         ".join(stream.group_by('s').agg(col('x').sum().alias('total')), on='s')",
         "window functions are not there yet; join what is aggregated",
-    ): ("over", "shift", "diff", "cum_sum", "cumsum"),
+    ): ("over",),
+    Hint(".group_by('s').process(P)", _BEFORE): ("shift", "diff", "cum_sum", "cumsum", "lag", "lead", "pct_change"),
+    **rolling(".group_by('s')"),
     Hint(".with_event_time('t')"): (
         "withWatermark",
         "assign_timestamps_and_watermarks",
@@ -153,7 +201,35 @@ _GROUPED = {
     Hint(".agg(x=col('x').collect_list())"): ("apply", "map_groups", "transform", "pipe", "groups", "get_group"),
     Hint(".reduce(lambda left, right: left)"): ("fold", "aggregate_by", "combine"),
     Hint(".window(sb.sliding('1h', every='5m')).agg(n=sb.count())"): ("rolling", "hopping", "hop"),
-    Hint(".window(sb.tumbling('1h')).agg(n=sb.count())"): ("resample", "tumble", "windowBy", "window_by"),
+    Hint(".window(sb.sliding('1h', every='5m')).agg(n=sb.count())", "windows go by event time"): (
+        "sliding",
+        "sliding_window",
+    ),
+    Hint(".window(sb.session('30m')).agg(n=sb.count())", "windows go by event time"): (
+        "session",
+        "sessions",
+        "session_window",
+    ),
+    Hint(".window(sb.tumbling('1h')).agg(n=sb.count())"): (
+        "resample",
+        "tumble",
+        "windowBy",
+        "window_by",
+        "tumbling",
+        "tumbling_window",
+        "time_window",
+        "group_by_dynamic",
+        "groupby_dynamic",
+    ),
+    Hint(".process(P)", _BEFORE): (
+        "shift",
+        "diff",
+        "cum_sum",
+        "cumsum",
+        "flatMapGroupsWithState",
+        "transformWithState",
+    ),
+    **rolling(""),
     Hint(".agg(n=sb.count()).filter(col('n') > 1)"): ("filter", "having", "where"),
     Hint(".agg(n=sb.count()).sink_parquet('out')"): ("sink_parquet", "sink_csv", "sink_json", "run", "to_arrow"),
     Hint(".agg(n=sb.count()).to_pandas()"): ("to_pandas", "to_polars", "to_rows", "collect"),
@@ -168,7 +244,9 @@ _EXPR = {
     Hint("col('x').cast('int64')"): ("astype", "to_integer", "to_float", "to_string", "to_physical"),
     Hint("col('x').alias('z')"): ("name", "as_", "label", "rename", "suffix", "prefix"),
     Hint("col('x').n_unique()"): ("nunique", "count_distinct", "approx_count_distinct", "unique", "distinct"),
-    Hint("col('x').quantile(0.5)"): ("median", "percentile"),
+    Hint("col('x').quantile(0.5)"): ("median",),
+    Hint("col('x').quantile(0.95)"): ("percentile", "percentile_approx", "approx_percentile"),
+    Hint("stream.group_by('x').agg(n=sb.count()).top(1, by='n')", "mode is not there yet; count the values"): ("mode",),
     Hint("col('x').mean()"): ("avg", "average"),
     Hint("col('x').collect_list()"): ("list_agg", "array_agg", "implode", "to_list", "tolist", "agg_groups"),
     Hint("col('x').arg_max(by='y')"): ("max_by", "idxmax"),
@@ -197,19 +275,18 @@ _EXPR = {
     Hint(
         "stream.join(stream.group_by('s').agg(total=col('x').sum()), on='s')",
         "window functions are not there yet; join what is aggregated",
-    ): (
-        "over",
+    ): ("over",),
+    Hint("stream.select('s', 'x').group_by('s').process(P)", _BEFORE): (
         "shift",
         "diff",
         "cum_sum",
         "cumsum",
         "cum_count",
-        "rolling_mean",
-        "rolling_sum",
         "pct_change",
         "lag",
         "lead",
     ),
+    **rolling("stream.group_by('s')"),
     Hint("col('s').str.contains('ab')"): ("contains", "like", "ilike", "rlike", "match", "regexp_matches"),
     Hint("col('s').str.starts_with('ab')", keeps_arguments=True): ("startswith", "starts_with", "startsWith"),
     Hint("col('s').str.ends_with('ab')", keeps_arguments=True): ("endswith", "ends_with", "endsWith"),
@@ -356,9 +433,42 @@ _MODULE = {
     Hint("sb.coalesce('x', 'y')"): ("ifnull", "nvl", "fill_null"),
     Hint("sb.datasets.nycflights13()"): ("nycflights13", "load_dataset", "data"),
     Hint("sb.jobs()"): ("list_jobs", "status", "ps"),
-    Hint("sb.tumbling('1h')"): ("window", "tumble", "TumblingWindow", "TumblingEventTimeWindows"),
-    Hint("sb.sliding('1h', every='5m')"): ("hop", "hopping", "SlidingWindow", "rolling"),
-    Hint("sb.session('30m')"): ("session_window", "SessionWindow"),
+    Hint("sb.tumbling('1h')"): (
+        "window",
+        "tumble",
+        "Tumble",
+        "TumblingWindow",
+        "TumblingWindows",
+        "TumblingEventTimeWindows",
+        "FixedWindows",
+    ),
+    Hint("sb.tumbling('1h', time='processing')"): ("TumblingProcessingTimeWindows",),
+    Hint("sb.sliding('1h', every='5m', time='processing')"): ("SlidingProcessingTimeWindows",),
+    Hint("sb.sliding('1h', every='5m')"): (
+        "hop",
+        "hopping",
+        "Slide",
+        "Hop",
+        "SlidingWindow",
+        "SlidingWindows",
+        "SlidingEventTimeWindows",
+        "rolling",
+    ),
+    Hint("sb.session('30m')"): (
+        "session_window",
+        "Session",
+        "Sessions",
+        "SessionWindow",
+        "SessionWindows",
+        "EventTimeSessionWindows",
+    ),
+    Hint("sb.global_window()"): ("GlobalWindows", "GlobalWindow"),
+    Hint("stream.with_event_time('t', max_delay='5s')"): ("WatermarkStrategy", "watermark", "Watermark"),
+    Hint("sb.value('int64')"): ("ValueState", "ValueStateDescriptor", "ReadModifyWriteStateSpec"),
+    Hint("sb.list_state('int64')"): ("ListState", "ListStateDescriptor", "BagStateSpec"),
+    Hint("sb.map_state('string', 'int64')"): ("MapState", "MapStateDescriptor"),
+    Hint("sb.KeyedProcess"): ("KeyedProcessFunction", "ProcessFunction", "DoFn", "StatefulProcessor"),
+    Hint("col('x').sum()", "functions are methods of columns"): ("functions", "F", "fn", "func"),
     Hint("stream.sink_parquet('out').run()", "checkpoints and saved state are not there yet; start the job again"): (
         "checkpoint",
         "resume",

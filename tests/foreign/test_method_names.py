@@ -36,6 +36,20 @@ OWNERS = {
     "sabotnb.datasets": sb.datasets,
     "sabotnb": sb,
 }
+
+
+class P(sb.KeyedProcess):
+    output = {"x": "int64"}
+
+    def on_row(self, row, ctx):
+        yield {"x": row["x"]}
+
+
+class WithSideInput(P):
+    def on_side_row(self, row, ctx):
+        pass
+
+
 RECEIVERS = {
     "Stream": lambda s: s,
     "Grouped": lambda s: (s.with_event_time("t") if "t" in s.schema.names else s).group_by("s"),
@@ -71,6 +85,7 @@ def test_a_hint_can_be_run(owner: str, code: str, tmp_path, monkeypatch) -> None
     names = {"sb": sb, "col": col, "stream": s, "other": s.select("s"), "table": table, "frame": table.to_pandas()}
     names |= {"rows": lambda: [{"x": 1}], "function": lambda x: x, "receiver": RECEIVERS.get(owner, lambda s: s)(s)}
     names["other"] = s if "union" in code else s.select("s")
+    names["P"] = WithSideInput if "side_input" in code else P
     made = eval(f"receiver{code}" if code.startswith(".") else code, names)
     if isinstance(made, sb.Expr) and owner != "sabotnb" and code != "sb.count()":
         s.agg(z=made) if made.node.__class__.__name__ == "Aggregated" else s.select(z=made)
@@ -139,7 +154,32 @@ def test_no_name_is_hidden() -> None:
         ("s.assign_timestamps", "write .with_event_time('t')"),
         ("s.unpivot", "unpivot is not there yet"),
         ("s.pivot_table", "pivot is not there yet"),
-        ("s.process", "write .map_batches(lambda batch: batch)"),
+        ("s.process", "write .group_by('s').process(P)"),
+        ("s.connect", "on_side_row of a class: .group_by('s').process(P, side_input=other)"),
+        ("s.crossJoin", "a join on a key that all rows have: .with_columns(one=sb.lit(1)).join("),
+        ("s.join_where", "a filter has the other conditions: .join(other, on='s').filter(col('x') > 1)"),
+        ("s.left_join", "write .join(other, on='s', how='left')"),
+        ("s.coGroup", "a full join has the rows of both sides: .join(other, on='s', how='full')"),
+        ("s.temporal_join", ".with_event_time('t').asof_join("),
+        ("s.flatMap", "a function may return a list of rows: .map_rows(lambda row: row)"),
+        ("s.shift", "can store the row before: .group_by('s').process(P)"),
+        ("s.rolling_mean", ".group_by('s').window(sb.count_window(3, every=1)).agg(col('x').mean())"),
+        ("s.mode", "count the values: .group_by('x').agg(n=sb.count()).top(1, by='n')"),
+        ("s.get_side_output", ".agg(n=sb.count()).side('late')"),
+        ("s.sessions", ".window(sb.session('30m')).agg(n=sb.count())"),
+        ("s.group_by('s').group_by_dynamic", "write .window(sb.tumbling('1h')).agg(n=sb.count())"),
+        ("s.group_by('s').tumbling", "write .window(sb.tumbling('1h')).agg(n=sb.count())"),
+        ("col('x').mode", "count the values: stream.group_by('x').agg(n=sb.count()).top(1, by='n')"),
+        ("col('x').shift", "can store the row before: stream.select('s', 'x').group_by('s').process(P)"),
+        ("col('x').rolling_mean", ".window(sb.count_window(3, every=1)).agg(col('x').mean())"),
+        ("sb.functions", "functions are methods of columns: col('x').sum()"),
+        ("sb.SlidingEventTimeWindows", "write sb.sliding('1h', every='5m')"),
+        ("sb.SlidingWindows", "write sb.sliding('1h', every='5m')"),
+        ("sb.EventTimeSessionWindows", "write sb.session('30m')"),
+        ("sb.FixedWindows", "write sb.tumbling('1h')"),
+        ("sb.Tumble", "write sb.tumbling('1h')"),
+        ("sb.WatermarkStrategy", "write stream.with_event_time('t', max_delay='5s')"),
+        ("sb.ValueState", "write sb.value('int64')"),
         ("s.keyBy", "to group them: .group_by('s').agg(n=sb.count())"),
         ("col.x", "write col('x')"),
         ("sb.Env.jobs", "write sb.jobs()"),
@@ -192,7 +232,15 @@ def test_foreign_names_say_what_to_write(code: str, message: str) -> None:
         ("f.group_by('carrier').median('delay')", "write .agg(col('delay').quantile(0.5))"),
         ("sb.max('delay')", "write col('delay').max()"),
         ("sb.mean(col('delay'))", "write col('delay').mean()"),
-        ("sb.session_window('1h')", "write sb.session('30m')"),
+        ("sb.session_window('1h')", "write sb.session('1h')"),
+        ("f.tumbling('2h')", ".window(sb.tumbling('2h')).agg(n=sb.count())"),
+        ("f.group_by('carrier').tumbling('2h')", "write .window(sb.tumbling('2h')).agg(n=sb.count())"),
+        ("f.group_by_dynamic('t', every='2h')", ".window(sb.tumbling('2h')).agg(n=sb.count())"),
+        ("f.process(clean)", "write .group_by('s').process(clean)"),
+        ("f.left_join(f, 'carrier')", "write .join(other, on='carrier', how='left')"),
+        ("col('delay').percentile(95)", "write col('delay').quantile(0.95)"),
+        ("col('delay').percentile(0.5)", "write col('delay').quantile(0.5)"),
+        ("col('delay').percentile()", "write col('delay').quantile(0.95)"),
         ("sb.read_csv('here.csv')", "write sb.Stream.from_csv('here.csv')"),
         ("sb.Stream.from_kafka('topic')", "sb.Stream.from_generator(rows, {'x': 'int64'}, bounded=False)"),
         ("f.sort(col('delay').desc())", "write stream.sort('delay', descending=True)"),

@@ -13,6 +13,7 @@ from sabotnb.api.verbs.missing_times import no_event_time
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import InvalidUse, SchemaError, TypeMismatch
 from sabotnb.expr import calendar_units, duration_us, whole
+from sabotnb.foreign import explained
 from sabotnb.graph import (
     WINDOW_END,
     WINDOW_START,
@@ -43,6 +44,7 @@ _MONDAY = 4 * 86_400_000_000
 """1970-01-05, the first Monday: the microseconds since 1970-01-01."""
 
 
+@explained
 def tumbling(size: Duration, offset: Duration | None = None, tz: str = "UTC", time: str = "event") -> TumblingWindow:
     """Windows of one size that follow each other: ``sb.tumbling("10s")``, ``sb.tumbling("1mo", tz="Europe/Paris")``.
 
@@ -59,6 +61,7 @@ def tumbling(size: Duration, offset: Duration | None = None, tz: str = "UTC", ti
     return TumblingWindow(_positive("size", size, duration_us(size)), Unit.MICROSECOND, moved, zone, clock)
 
 
+@explained
 def sliding(size: Duration, every: Duration, offset: Duration | None = None, time: str = "event") -> SlidingWindow:
     """Windows of one size that overlap, one beginning at each ``every``: ``sb.sliding("1h", every="5m")``.
 
@@ -72,11 +75,13 @@ def sliding(size: Duration, every: Duration, offset: Duration | None = None, tim
     return SlidingWindow(length, step, _offset(offset) + _MONDAY * weekly, _clock(time))
 
 
+@explained
 def session(gap: Duration) -> SessionWindow:
     """A window for each burst of rows of a key: it ends ``gap`` after the last of them, ``sb.session("30m")``."""
     return SessionWindow(_positive("gap", gap, duration_us(gap)))
 
 
+@explained
 def count_window(n: int, every: int | None = None) -> CountWindow:
     """The last ``n`` rows of a key, returned after every ``every`` rows (default ``n``: no row is in two windows)."""
     size = whole(n, TypeMismatch(f"count_window({n!r}): give a whole number of rows, at least 1"), 1)
@@ -86,11 +91,13 @@ def count_window(n: int, every: int | None = None) -> CountWindow:
     return CountWindow(size, step)
 
 
+@explained
 def global_window() -> GlobalWindow:
     """One window for all rows; with ``early=`` results so far are returned at that interval."""
     return GlobalWindow()
 
 
+@explained
 def until(column: str) -> UntilWindow:
     """A window for each time in ``column``, shared by rows of a key; it ends at that time: ``sb.until("expires")``."""
     if not isinstance(column, str):
@@ -98,6 +105,7 @@ def until(column: str) -> UntilWindow:
     return UntilWindow(column)
 
 
+@explained
 def same_window() -> SameWindow:
     """The windows that the input already has, as it comes from another window."""
     return SameWindow()
