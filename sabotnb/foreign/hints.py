@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+WITH_STATE = "window functions are not there yet; a class P of sb.KeyedProcess can store the row before"
+"""The note of hints to process functions."""
+
 
 class Hint(NamedTuple):
     """``code`` to run instead; ``note`` says how it differs.
