@@ -1,6 +1,7 @@
 """Finds the call that a user typed around a missing name, in the source of the running line.
 
-An attribute is looked up before its arguments are evaluated, so they are only known from the source text.
+An attribute is looked up before its arguments are evaluated, so they are only known from the source text, or if there
+is none, as for ``python -c``, from the instructions that follow the lookup.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ def typed_call(name: str) -> ast.Call | None:
     frame = user_frame()
     if frame is None or not dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("LOAD_"):
         return None  # getattr() and hasattr() look up a name without a call in the source
+    source = "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
+    if not source:
+        return _compiled_call(frame, name)
     try:
-        return _call_at(frame, name)
+        return _call_at(frame, name, source)
     except (SyntaxError, ValueError):  # the source changed since it was compiled, or is not Python
         return None
 
@@ -59,9 +63,22 @@ def arguments_of(call: ast.Call) -> str:
     return ast.unparse(bare).removeprefix("f(").removesuffix(")")
 
 
-def _call_at(frame: FrameType, name: str) -> ast.Call | None:
+def _compiled_call(frame: FrameType, name: str) -> ast.Call | None:
+    """The call that follows in the bytecode, if all its arguments are positional constants."""
+    values: list[ast.expr] = []
+    following = (one for one in dis.get_instructions(frame.f_code) if one.offset > frame.f_lasti)
+    for instruction in following:
+        if instruction.opname == "LOAD_CONST":
+            values.append(ast.Constant(instruction.argval))
+        elif instruction.opname in ("PRECALL", "CALL"):  # Python 3.11 has both, later ones only the second
+            return ast.Call(ast.Name(name), values, []) if values and instruction.arg == len(values) else None
+        elif instruction.opname not in ("CACHE", "PUSH_NULL"):
+            return None
+    return None
+
+
+def _call_at(frame: FrameType, name: str, source: str) -> ast.Call | None:
     _, line, _, column = next(islice(frame.f_code.co_positions(), frame.f_lasti // 2, None))
-    source = "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     return next((call for call in calls if _names(call.func, name, line, column)), None)
 

@@ -145,6 +145,9 @@ def test_no_name_is_hidden() -> None:
     ("code", "message"),
     [
         ("s.groupby", "'Stream' object has no attribute 'groupby'; write .group_by('s').agg(n=sb.count())"),
+        ("s.groupby('x')", "write .group_by('x').agg(n=sb.count())"),  # without source text, as in python -c
+        ("w.sum('y')", "write .agg(col('y').sum())"),
+        ("s.groupby(str('x'))", "write .group_by('s').agg(n=sb.count())"),
         ("s.limit", "a stream cannot be cut to its first rows yet; head shows them: .head(5)"),
         ("s.resample", "write .with_event_time('t').window(sb.tumbling('1h')).agg(n=sb.count())"),
         ("s.sum", "write .agg(col('x').sum())"),
