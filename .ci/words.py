@@ -20,6 +20,7 @@ from pathlib import Path
 BANNED = re.compile(r"\b(anew|for\s+ever|whoever|inside\s+of|nobody)\b", re.IGNORECASE)
 TRANSLATED = re.compile(r"(?<!there )\b(?:is|are) no (?!longer\b)\w+|\bmend(?:s|ed|ing)?\b|\bgiven up\b", re.IGNORECASE)
 """Inversions and verbs of another language: "5 is no path" for "5 is not a path"."""
+RENAMED = re.compile(r"[A-Z][a-z]+[A-Z]\w* (?:the|a|an|all|each|every|its)\b")
 QUOTED = re.compile(r"\"[^\"\n]*\"|“[^”\n]*”")
 CHECKED = (
     "sabotnb",
@@ -107,6 +108,17 @@ def banned_words(checkout: Checkout) -> Iterator[str]:
                 prose = QUOTED.sub("", line) if file.suffix == ".md" else line
                 for word in (*BANNED.findall(prose), *TRANSLATED.findall(prose)):
                     yield f"{checkout.where(file, number)}: {word!r} is not plain English here; see docs/glossary.md"
+
+
+def renamed_verbs(checkout: Checkout) -> Iterator[str]:
+    """Docstrings that begin with a class name where a verb was, as after a careless rename: ``TimedRun a case``."""
+    for module in checkout.modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or ""
+                if RENAMED.match(text):
+                    line = node.body[0].lineno
+                    yield f"{checkout.where(module.path, line)}: {text.split()[0]!r} is not a verb; begin with one"
 
 
 def repeated_names(checkout: Checkout) -> Iterator[str]:
@@ -197,7 +209,7 @@ def vague_names(checkout: Checkout) -> Iterator[str]:
                 yield f"{where}: {called!r} does not say what it holds; use the noun of the value"
 
 
-RULES = (banned_words, vague_names, logic_in_faces, repeated_names, past_faces, missing_from_glossary)
+RULES = (banned_words, vague_names, logic_in_faces, renamed_verbs, repeated_names, past_faces, missing_from_glossary)
 
 
 def violations(root: Path) -> list[str]:

@@ -21,6 +21,10 @@ PLANTED = {
         {"sabotnb/graph/specs.py": '"""Made anew."""\n\n\nclass Filter: ...\n'},
         "sabotnb/graph/specs.py:1: 'anew' is not plain English",
     ),
+    "a class name where a verb was": (
+        {"sabotnb/graph/runs.py": 'def run():\n    """TimedRun a case once."""\n'},
+        "sabotnb/graph/runs.py:2: 'TimedRun' is not a verb; begin with one",
+    ),
     "a banned word in a kernel": (
         {"sabotnb/native/_table.pxd": "# Made anew.\n"},
         "sabotnb/native/_table.pxd:1: 'anew'",
