@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sabotnb.execution import refusals
-from sabotnb.execution.answers import sentence_of
+from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.outputs import replaces_output_of, writer_in_the_way
 from sabotnb.execution.placement import strategy
+from sabotnb.execution.replies import sentence_of
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
 from sabotnb.execution.termination import Termination
@@ -73,7 +73,7 @@ class JobCommands:
         request = command.request
         running = self._running(request.name)
         if running is not None and running.request.owner in self._state.sessions - {request.owner}:
-            yield Reply(command.id, failure=refusals.name_held(running))
+            yield Reply(command.id, failure=replies.name_held(running))
             return
         newest = (running.successor or running) if running else None
         goes_on = newest is not None and newest.goes_on
@@ -83,12 +83,12 @@ class JobCommands:
             return
         taken = writer_in_the_way(request, self._state.jobs.values())
         if taken is not None:
-            yield Reply(command.id, failure=refusals.output_taken(*taken))
+            yield Reply(command.id, failure=replies.output_taken(*taken))
             return
         requests = slot_requests(request.topology.vertices.values())
         pool = self._state.pool
         if not pool.could_ever_fit(requests, strategy(request.placement)):
-            yield Reply(command.id, failure=refusals.too_few_slots(request, requests, pool.statistics()))
+            yield Reply(command.id, failure=replies.too_few_slots(request, requests, pool.statistics()))
             return
         self._number = self._next_number(self._number)
         job = JobRun(request, RunId(request.name, self._number), submitted=now, changed=now)
@@ -106,14 +106,14 @@ class JobCommands:
         ``job`` begins when ``running`` has ended. A run that already waited for that is dropped and never begins.
         """
         if running.successor is not None:
-            running.successor.failure = running.successor.failure or refusals.replaced(job.name)
+            running.successor.failure = running.successor.failure or replies.replaced(job.name)
             running.withdraw_successor(now)
             self._state.runs.remember(running.successor)
         running.successor = job
         if running.goes_on and self._commits_when_stopped(running):
             yield from self._stop_run(now, running)
         elif running.goes_on:
-            running.failure = refusals.replaced(job.name)
+            running.failure = replies.replaced(job.name)
             yield from self._ending.cancel(now, running)
         yield JobChanged(job.name, job.state)
 
@@ -143,7 +143,7 @@ class JobCommands:
         name = job_of(command.run)
         job = self._state.jobs.get(name)
         if job is None:
-            yield Reply(command.id, failure=refusals.no_such_job(name, self._state.jobs))
+            yield Reply(command.id, failure=replies.no_such_job(name, self._state.jobs))
             return
         # before the command changes anything: the sentence describes the run as the client knew it
         sentence = sentence_of(command, name, self._meant(command, job))

@@ -44,7 +44,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.execution import refusals
+from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.job_commands import Handler, JobCommands
 from sabotnb.execution.job_run import JobRun, TaskVertex
@@ -166,7 +166,7 @@ class Machine:
         """The loss of an agent; if it was to leave, it says why."""
         left = self._leaving.get(agent)
         lost = self.agents[agent]
-        return refusals.agent_taken_away(lost, left) if left else refusals.agent_lost(lost, reason)
+        return replies.agent_taken_away(lost, left) if left else replies.agent_lost(lost, reason)
 
     def _give_up(self, now: float, failures: Mapping[str, Failure]) -> Iterable[Instruction]:
         """Declare agents lost, each with its reason."""
@@ -198,7 +198,7 @@ class Machine:
     def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:
         if event.agent not in self.agents:
             raise StaleMessage(f"{event.agent} reported losing {event.peer} after being declared lost itself")
-        failure = refusals.connection_lost(event.agent, event.peer, event.reason)
+        failure = replies.connection_lost(event.agent, event.peer, event.reason)
         for job in list(self.jobs.values()):
             if job.alive[event.agent] and job.runs_on(event.peer):
                 yield from self._ending.fail(now, job, failure)
@@ -218,7 +218,7 @@ class Machine:
         silent = self._leases.expired(now)
         if silent:
             duration = self._leases.duration
-            lost = {agent: refusals.agent_silent(self.agents[agent], duration) for agent in silent}
+            lost = {agent: replies.agent_silent(self.agents[agent], duration) for agent in silent}
             yield from self._give_up(now, lost)
         self._lease_timer = None
         if self.agents:
@@ -241,7 +241,7 @@ class Machine:
         if event.state is TaskState.CANCELED and event.failure is not None:
             job.note = job.note or event.failure.message
         if event.state is TaskState.FAILED:
-            yield from self._ending.fail(now, job, event.failure or refusals.unexplained(event.attempt))
+            yield from self._ending.fail(now, job, event.failure or replies.unexplained(event.attempt))
         elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):
             # the machine asked for no cancel, so the agent's process is ending
             yield from self._ending.fail(now, job, self._loss(event.agent, "it is shutting down"), frozenset())

@@ -26,7 +26,7 @@ function has probably ended both processes, and the run fails. Workers that were
 from __future__ import annotations
 
 from sabotnb.errors import AgentLost
-from sabotnb.execution import refusals
+from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun, Loss
 from sabotnb.protocol import Failure, JobState
 
@@ -75,14 +75,14 @@ def _end(now: float, job: JobRun) -> Failure | None:
     """The failure by which the last loss of ``job`` ends it; None if it starts again."""
     failure, request = job.losses[-1].failure, job.request
     if request.commits and request.passed_on:
-        return refusals.rows_passed_on(failure, request.passed_on)
+        return replies.rows_passed_on(failure, request.passed_on)
     if not request.restarts or job.stopping:
         return failure
     *earlier, last = recent_losses(now, job)
     if len(earlier) >= MOST_LOSSES:
-        return refusals.too_many_losses(failure, len(earlier) + 1, WINDOW_SECONDS)
+        return replies.too_many_losses(failure, len(earlier) + 1, WINDOW_SECONDS)
     repeated = (last.suspects or frozenset()) & frozenset().union(*(loss.suspects or () for loss in earlier))
-    return refusals.crashing_function(failure, min(repeated)) if repeated else None
+    return replies.crashing_function(failure, min(repeated)) if repeated else None
 
 
 def restart_time(now: float, job: JobRun) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sabotnb.execution import refusals
+from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.termination import Termination
@@ -41,11 +41,11 @@ class Sessions:
         for job in list(self._state.jobs.values()):
             waiting = job.successor
             if waiting is not None and waiting.state is JobState.PENDING and _only_for(owner, waiting):
-                waiting.failure = waiting.failure or refusals.session_gone(job.name)
+                waiting.failure = waiting.failure or replies.session_gone(job.name)
                 job.withdraw_successor(now)
                 yield JobChanged(job.name, waiting.state)
             if job.state in _TAKES_ROWS and _only_for(owner, job):  # a run that commits has no rows left to take
-                job.failure = job.failure or refusals.session_gone(job.name)
+                job.failure = job.failure or replies.session_gone(job.name)
                 yield from self._ending.cancel(now, job)
 
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sabotnb.errors import StaleMessage
-from sabotnb.execution import refusals
+from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.restarting import explained_end, recorded_loss, restart_time
@@ -139,8 +139,8 @@ class Termination:
         job = self._restarting(event)
         if job is None:
             return
-        missing = refusals.missing_slots(job.slot_requests, self._state.pool.statistics())
-        job.failure = refusals.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)
+        missing = replies.missing_slots(job.slot_requests, self._state.pool.statistics())
+        job.failure = replies.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)
         job.move(JobState.FAILING, now)
         yield JobChanged(job.name, job.state)
         yield from self.wind_up(now, job)
@@ -220,7 +220,7 @@ class Termination:
         yield from (Tell(agent, CancelTasks(job.id, job.epoch)) for agent in agents)
 
     def _give_commit_up(self, now: float, job: JobRun, cause: str) -> Iterable[Instruction]:
-        job.failure = refusals.commit_given_up(job.name, cause)
+        job.failure = replies.commit_given_up(job.name, cause)
         job.committer = None
         job.move(JobState.FAILED, now)
         yield from self._end(now, job)

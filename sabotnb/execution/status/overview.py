@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sabotnb.execution import refusals
+from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.status import job_series, summaries
@@ -91,4 +91,4 @@ class Overview:
             return "", ""
         if self._runs.get(job.name) is not job:
             return f"waits for the previous run of {job.name!r} to end", "previous run"
-        return refusals.missing_slots(job.slot_requests, self._pool.statistics()), "slots"
+        return replies.missing_slots(job.slot_requests, self._pool.statistics()), "slots"

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sabotnb.execution import refusals
+from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.execution.status.silent_agents import silence
@@ -79,7 +79,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         ahead=sum(task.counters.ahead for task in job.tasks.values()),
         error=_error(job),
         restarts=job.restarts,
-        lost=refusals.cause(job.survived) if job.survived else "",
+        lost=replies.cause(job.survived) if job.survived else "",
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),
         edges=tuple(_edge(job, edge, by_vertex) for edge in topology.edges),

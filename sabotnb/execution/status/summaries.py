@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sabotnb.execution import refusals
+from sabotnb.execution import replies
 from sabotnb.execution.job_run import BEGUN, JobRun, TaskVertex
 from sabotnb.metrics import Histogram
 from sabotnb.protocol import AgentInfo, Attempt, RunStatus, RunSummary, TaskStatus
@@ -56,7 +56,7 @@ def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunS
         failure=job.failure,
         note=job.note,
         waits=waits,
-        lost=refusals.cause(job.survived) if job.survived else "",
+        lost=replies.cause(job.survived) if job.survived else "",
         tasks=tuple(map(_task_status, job.tasks.values())),
         addresses={agent: agents[agent].address for agent in job.used_agents() if agent in agents},
     )
