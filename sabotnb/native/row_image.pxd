@@ -6,9 +6,9 @@ from sabotnb.native.row_pages cimport RowPages
 
 cdef struct Log:
     # Saved rows in the order in which they changed. A record is a slot (8 bytes) and the row.
-    char** chunks  # of 1 << shift records each; room for as many records as the view has slots
+    char** chunks  # of 1 << shift records each; room for a record of each slot
     uint64_t* saved  # a bit per slot; the task's thread alone uses it
-    uint32_t size  # slots that the view has
+    uint32_t size  # slots whose rows are saved
     int shift
     uint64_t count  # records that readers may use
 
@@ -16,6 +16,7 @@ cdef struct Log:
 cdef class RowImage:
     cdef object __weakref__
     cdef Log log
+    cdef uint32_t size  # slots that the image has
     cdef RowPages pages
     cdef char** bases
     cdef RowImage later
@@ -26,7 +27,7 @@ cdef class RowImage:
     cdef bint _patch(self, uint32_t start, uint32_t stop, char* rows, char* patched) except False
 
 
-cdef RowImage image_of(RowPages pages, uint32_t size)
+cdef RowImage image_of(RowPages pages, uint32_t rows, RowImage last)
 cdef bint add_chunk(Log* log, int64_t width) noexcept nogil
 
 cdef extern from *:

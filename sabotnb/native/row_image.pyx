@@ -5,13 +5,17 @@ image before it changes that row for the first time since. What a batch pays aft
 own rows, however large the state is.
 
 Several images. Only the last image of a group gets records. An image refers to the next one (``later``), and a row that
-it has no record of is, in this order, in the log of a later image or unchanged in the pages. ``Rows`` refers weakly to
-the last image, so saving stops when no image is left.
+it has no record of is, in this order, in the log of a later image or unchanged in the pages. The log of an image
+therefore covers at least the slots of the image before it. ``Rows`` refers weakly to the last image, so saving stops
+when no image is left.
 
 Races. One thread writes (the task's), any thread reads. The writer appends a record, stores the number of records with
 release order, and only then, after a fence, changes the row. A reader copies rows from the pages, whatever state they are in, and afterwards
 reads the number of records with acquire order. If it copied any part of a change, it therefore sees the record of that
-row, and replaces its copy. Records and pages never move, and pages live as long as an image that shares them.
+row, and replaces its copy. A record of a later image holds the row only if the log of this image is complete and
+lacks it. The reader therefore reads ``later`` before the number of records: the log is complete once there is a later
+image, and without one all changes that it copied are in this log. Records and pages never move, and pages live as long
+as an image that shares them.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -45,17 +49,17 @@ cdef class RowImage:
         free(self.bases)
 
     def __len__(self):
-        return self.log.size
+        return self.size
 
     @property
     def saved(self):
         return load(&self.log.count)
 
     def read(self, start, stop):
-        cdef uint32_t first = start, last = min(stop, self.log.size)
+        cdef uint32_t first = start, last = min(stop, self.size)
         rows = np.zeros((stop - start, self.pages.width), np.uint8)
         cdef char[:, ::1] view = rows.view(np.int8)
-        cdef RowImage image = self
+        cdef RowImage image = self, later
         if first >= last:
             return rows
         patched = np.zeros(last - first, np.int8)
@@ -64,8 +68,9 @@ cdef class RowImage:
             copy_rows(self.bases, self.pages.shift, self.pages.width, first, last, &view[0, 0])
             fence()
         while image is not None:
+            later = image.later  # before the number of records, see "Races"
             image._patch(first, last, &view[0, 0], &marks[0])
-            image = image.later
+            image = later
         return rows
 
     cdef bint _patch(self, uint32_t start, uint32_t stop, char* rows, char* patched) except False:
@@ -98,9 +103,11 @@ cdef class RowImage:
         return True
 
 
-cdef RowImage image_of(RowPages pages, uint32_t size):
-    """Start an image of the slots below ``size``, for which ``pages`` have rows."""
+cdef RowImage image_of(RowPages pages, uint32_t rows, RowImage last):
+    """Start an image of the slots below ``rows``, for which ``pages`` have rows; ``last`` is the image before it."""
     cdef RowImage image = RowImage()
+    cdef uint32_t size = rows if last is None else max(rows, last.log.size)
+    image.size = rows
     image.pages = pages
     image.lock = Lock()
     image.log.size = size

@@ -49,7 +49,7 @@ cdef class Rows:
     def freeze(self, int group, size):
         cdef RowPages pages = self.pages[group] or RowPages(self.width)
         cdef RowImage last = self._image(group)
-        cdef RowImage image = image_of(pages, min(size, pages.room))
+        cdef RowImage image = image_of(pages, min(size, pages.room), last)
         if last is not None:
             last.later = image
         self.images[group] = ref(image)

@@ -118,6 +118,16 @@ def test_nothing_is_saved_for_an_image_that_nobody_has():
     assert image.saved == 1
 
 
+def test_an_image_stays_as_it_was_after_a_freeze_of_fewer_rows():
+    rows = Rows(16)
+    rows.reserve(np.array([10], np.uint32))
+    image, smaller = rows.freeze(0, 10), rows.freeze(0, 5)
+    count(rows, Slots(np.arange(10, dtype=np.uint32)))
+    assert counts_of(image.read(0, 10)) == {}
+    assert len(smaller) == 5
+    assert counts_of(smaller.read(0, 10)) == {}
+
+
 @pytest.mark.parametrize("freezes", [1, 3])
 def test_another_thread_reads_images_while_rows_change(freezes):
     rows, keys = Rows(64), 20_000
@@ -138,4 +148,28 @@ def test_another_thread_reads_images_while_rows_change(freezes):
         count(rows, everything)
     while any(thread.is_alive() for thread in threads):
         count(rows, everything)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("held", [1, 3])
+def test_two_threads_read_images_while_freezes_follow_each_other(held):
+    rows, keys, random = Rows(16), 2_000, np.random.default_rng(3)
+    rows.reserve(np.array([keys], np.uint32))
+    counts = np.zeros(keys, np.int64)
+    frozen, wrong = [(rows.freeze(0, keys), counts.copy())], []
+
+    def read():
+        for number in range(15_000):
+            image, expected = frozen[number % len(frozen)]
+            if (image.read(0, keys).view(np.int64)[:, -1] != expected).any():
+                wrong.append(number)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    while any(reader.is_alive() for reader in readers):
+        slots = random.integers(0, keys, 1_000).astype(np.uint32)
+        count(rows, Slots(slots))
+        np.add.at(counts, slots, 1)
+        frozen[:] = [*frozen, (rows.freeze(0, keys), counts.copy())][-held:]
     assert wrong == []

@@ -1,5 +1,7 @@
 """Texts by slot against a dict, through replacing, compaction, views and drops."""
 
+import threading
+
 import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
@@ -80,3 +82,27 @@ def test_a_view_stays_as_it_was(before, lots, last, dropped):
         assert dropped or content(texts, group) == of_group(known, group)
     del texts
     assert [view.texts(0, SLOTS).to_pylist() for view in views] == [of_group(was, group) for group in range(GROUPS)]
+
+
+def test_two_threads_read_views_while_views_follow_each_other():
+    texts, keys = Texts(), 1_000
+    slots = Slots(np.arange(keys, dtype=np.uint32))
+    texts.rows.reserve(np.array([keys], np.uint32))
+    latest, wrong = [(texts.view(), pa.nulls(keys, pa.large_binary()))], []
+
+    def read():
+        for number in range(20_000):
+            view, expected = latest[0]
+            if not view.texts(0, keys).equals(expected):
+                wrong.append(number)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    number = 0
+    while any(reader.is_alive() for reader in readers):
+        number += 1
+        values = pa.repeat(pa.scalar(number.to_bytes(4, "big"), pa.large_binary()), keys)
+        texts.update(slots, values, order=None, last=True)
+        latest[0] = (texts.view(), values)
+    assert wrong == []
