@@ -18,6 +18,9 @@ app.add_typer(bench, name="bench")
 Json = Annotated[Path | None, typer.Option("--json", help="Write one JSON object per case to this file.")]
 Repeat = Annotated[int, typer.Option(min=1, help="Timed runs of each case; the median counts.")]
 Only = Annotated[str, typer.Option("--only", help="Run the cases whose name contains this.")]
+Events = Annotated[int, typer.Option(min=1, help="Events of the generator; 46 of 50 are bids.")]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes, and threads of the other engines.")]
+Minutes = Annotated[float, typer.Option(help="Stop after this time; writing the files comes on top.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -132,9 +135,9 @@ def compare(
 
 @bench.command()
 def nexmark(
-    events: Annotated[int, typer.Option(min=1, help="Events of the generator; 46 of 50 are bids.")] = 10_000_000,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes, and threads of DuckDB.")] = 2,
-    minutes: Annotated[float, typer.Option(help="Stop after this time; writing the files comes on top.")] = 8,
+    events: Events = 10_000_000,
+    workers: Workers = 2,
+    minutes: Minutes = 8,
     json: Json = None,
     repeat: Repeat = 3,
     only: Only = "",
@@ -148,9 +151,9 @@ def nexmark(
 
 @bench.command()
 def joins(
-    events: Annotated[int, typer.Option(min=1, help="Events of the generator; 46 of 50 are bids.")] = 10_000_000,
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes, and threads of the others.")] = 2,
-    minutes: Annotated[float, typer.Option(help="Stop after this time; writing the files comes on top.")] = 8,
+    events: Events = 10_000_000,
+    workers: Workers = 2,
+    minutes: Minutes = 8,
     json: Json = None,
     repeat: Repeat = 3,
     only: Only = "",
