@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sabotnb.protocol.checkpoints import CheckpointPolicy
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import RunId, RunRef
 from sabotnb.protocol.job_states import JobState
@@ -24,7 +25,8 @@ class JobRequest:
     ``restarts``: it begins again when a worker is lost, as no client takes its rows; ``passed_on``: the
     sinks whose rows a client takes;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
-    ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it.
+    ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it;
+    ``checkpoint``: when the run takes checkpoints; None if it takes none.
     """
 
     name: str
@@ -40,6 +42,7 @@ class JobRequest:
     splits: Mapping[str, tuple[Split, ...]] = field(default_factory=dict)
     levels: Mapping[str, Any] = field(default_factory=dict)
     placement: str = "round_robin"
+    checkpoint: CheckpointPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sabotnb.metrics import TaskCounters
+from sabotnb.protocol.checkpoints import StoredCut, TaskRestore, TaskSnapshot
 from sabotnb.protocol.client_commands import Reply, UserCommand
+from sabotnb.protocol.elements import Cut
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, ChannelEnd, RunId
 from sabotnb.protocol.job_states import JobState, TaskState
@@ -88,7 +90,27 @@ class SplitWanted:
     nbytes: int
 
 
-TaskReport = TaskChanged | SplitWanted
+@dataclass(frozen=True, slots=True)
+class CutAcked:
+    """A task has passed a cut, and all that ``snapshot`` refers to is durable."""
+
+    agent: str
+    attempt: Attempt
+    cut: int
+    snapshot: TaskSnapshot
+
+
+@dataclass(frozen=True, slots=True)
+class CutFailed:
+    """The state of a task could not be written: the checkpoint is abandoned, the run goes on."""
+
+    agent: str
+    attempt: Attempt
+    cut: int
+    failure: Failure
+
+
+TaskReport = TaskChanged | SplitWanted | CutAcked | CutFailed
 """An event that a task reports."""
 
 
@@ -123,12 +145,23 @@ class MetricsReported:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An agent has committed (or aborted) the output of a run."""
+    """An agent has committed (or aborted) the output of a run; with ``cut``, only what was prepared up to that cut."""
 
     agent: str
     run: RunId
     epoch: int
     action: str
+    failure: Failure | None = None
+    cut: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The job store has a cut of a run, or with ``failure`` it has not: the checkpoint does not exist then."""
+
+    run: RunId
+    epoch: int
+    cut: int
     failure: Failure | None = None
 
 
@@ -184,7 +217,24 @@ class RestartOverdue:
     epoch: int
 
 
-TimerEvent = LeasesDue | CommitOverdue | SessionOverdue | RestartDue | RestartOverdue
+@dataclass(frozen=True, slots=True)
+class CutDue:
+    """A timer: it is time for the next checkpoint of ``run``."""
+
+    run: RunId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutOverdue:
+    """A timer: a checkpoint of ``run`` is not complete after its timeout."""
+
+    run: RunId
+    epoch: int
+    cut: int
+
+
+TimerEvent = LeasesDue | CommitOverdue | SessionOverdue | RestartDue | RestartOverdue | CutDue | CutOverdue
 """An event that the machine asks for by ``SetTimer``."""
 
 
@@ -196,6 +246,7 @@ Event = (
     | TaskReport
     | MetricsReported
     | Committed
+    | Stored
     | PeerLost
     | SessionChanged
     | TimerEvent
@@ -247,7 +298,8 @@ class RaiseBound:
 class Deployment:
     """Everything that one agent needs to run its tasks of one run: the graph, the placement and its own attempts.
 
-    ``splits`` are those with which its source tasks begin.
+    ``splits`` are those with which its source tasks begin. ``restores`` are what tasks are restored from; a run without
+    a stored cut has none. ``storage`` is where the files of checkpoints are; None if the run takes none.
     """
 
     run: RunId
@@ -256,6 +308,8 @@ class Deployment:
     placement: Placement
     attempts: tuple[Attempt, ...]
     splits: tuple[AssignSplits, ...] = ()
+    restores: Mapping[Attempt, TaskRestore] = field(default_factory=dict)
+    storage: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +361,28 @@ class ResumeSources:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeCut:
+    """Let the sources of a run take ``cut`` between two polls, and tasks whose inputs have ended as soon as they can.
+
+    With ``hold`` the sources read nothing after it.
+    """
+
+    run: RunId
+    epoch: int
+    cut: Cut
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CutStored:
+    """A cut is stored: tasks need not repeat the committables that they acknowledged it with, nor older ones."""
+
+    run: RunId
+    epoch: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndRun:
     """The run has ended, its output is committed or aborted: drop functions and tables, keep results for clients."""
 
@@ -339,6 +415,8 @@ Command = (
     | StopSources
     | PauseSources
     | ResumeSources
+    | TakeCut
+    | CutStored
     | EndRun
     | DropRun
     | Fence
@@ -353,7 +431,10 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread."""
+    """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread.
+
+    With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
+    """
 
     agent: str
     run: RunId
@@ -361,6 +442,14 @@ class Commit:
     action: str
     execution: Mapping[str, Any]
     committables: tuple[Committable, ...]
+    cut: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write ``stored`` to the job store, if this process still owns the run; ``Stored`` answers."""
+
+    stored: StoredCut
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,4 +468,4 @@ class JobChanged:
     state: JobState
 
 
-Instruction = Deploy | Tell | Commit | SetTimer | Reply | JobChanged
+Instruction = Deploy | Tell | Commit | Store | SetTimer | Reply | JobChanged

@@ -128,12 +128,27 @@ class Operator(Protocol):
         return ()
 
     def on_cut(self, cut: Cut) -> Iterable[Out]:
-        """Emit everything that is held outside the keyed state."""
+        """Emit everything that is held outside the states and ``memo``, such as changes that wait for a timer."""
         return ()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         """All channels of ``port`` have ended; called once per port."""
         return ()
+
+    def memo(self) -> Mapping[str, Any]:
+        """What the operator must know after a restore beside its states: a few JSON-able values, read at a cut.
+
+        Called behind ``on_cut``. The times in it are event time, or seconds from now: clocks differ after a restore.
+        """
+        return {}
+
+    def restored(self, memos: Sequence[Mapping[str, Any]]) -> None:
+        """The states were loaded; ``memos`` are those of the tasks whose state this one continues.
+
+        Called once between ``open`` and the first row, only after a restore. There is one memo unless the parallelism
+        has changed; none for an operator that is new.
+        """
+        return
 
     def close(self) -> None:
         """Release what ``open`` acquired; called once, also after a failure or a cancel."""

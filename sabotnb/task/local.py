@@ -21,6 +21,7 @@ from sabotnb.protocol import (
     Split,
     SplitWanted,
     StartSources,
+    TaskChanged,
     TaskId,
     TaskReport,
 )
@@ -131,7 +132,7 @@ class _LocalRun:
     def _on_report(self, report: TaskReport) -> None:
         if isinstance(report, SplitWanted):
             self._handout.answer(report, self._tasks)
-        elif report.failure is not None and self._failure is None:
+        elif isinstance(report, TaskChanged) and report.failure is not None and self._failure is None:
             self._failure = report.failure
             self._results.notify(RUN)
 

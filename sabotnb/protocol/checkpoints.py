@@ -1,0 +1,117 @@
+"""Checkpoints as plain data: what a task acknowledges at a cut, what is stored, and what a task is restored from.
+
+A checkpoint is a consistent cut through a run. Each task acknowledges the cut with a ``TaskSnapshot``. All of them
+together are a ``StoredCut`` once the job store has it; a restart hands each task its part as a ``TaskRestore``.
+``docs/internals/recovery.md`` describes the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sabotnb.protocol.elements import CutKind
+from sabotnb.protocol.ids import RunId, TaskId
+from sabotnb.protocol.operator import Committable
+from sabotnb.protocol.source import Split
+
+Memo: TypeAlias = Mapping[str, Any]
+"""What an operator has to know after a restore beside its states: a few JSON-able values (``Operator.memo``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPolicy:
+    """When a run takes checkpoints, and where their files are. Times are in seconds.
+
+    ``storage`` is a folder, or the URL of one, that every agent can write to. A checkpoint that is not complete after
+    ``timeout`` is abandoned. ``pause`` is the least time between the end of one and the begin of the next.
+    """
+
+    interval: float
+    storage: str
+    timeout: float = 600.0
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StateFile:
+    """A complete file with the states of one task at a cut; ``checksum`` is that of the index at its end."""
+
+    path: str
+    nbytes: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What the task of a source has read at a cut.
+
+    ``opened`` are the splits that it reads, each at the position where reading continues. ``finished`` are the ids of
+    those that it has read completely in this epoch. Splits that it was handed and has not begun are in neither: after a
+    restore they are handed out again.
+    """
+
+    opened: tuple[Split, ...] = ()
+    finished: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSnapshot:
+    """What a task acknowledges a cut with.
+
+    ``file``: its states; None if it has none. ``memos`` by operator. ``event_times``: the watermark in front of each
+    operator, and under an empty id the one that has left the task. ``committables`` are the output up to the cut that
+    the task does not know to be stored. A task that had ``ended`` before the cut has nothing else.
+    """
+
+    file: StateFile | None = None
+    source: SourceState | None = None
+    memos: Mapping[str, Memo] = field(default_factory=dict)
+    event_times: Mapping[str, int] = field(default_factory=dict)
+    committables: tuple[Committable, ...] = ()
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCut:
+    """A checkpoint or savepoint: the snapshots of all tasks of a run at one cut. It exists once the store has it.
+
+    ``parallelism`` is by vertex, ``operators`` the ids of each vertex's chain. ``finished`` are the ids of the splits
+    that were read completely since the run began, by source vertex; ``committables`` the output up to the cut that is
+    not known to be committed. ``at`` is Unix time, ``seconds`` the time from its begin to its last acknowledgement.
+    """
+
+    run: RunId
+    epoch: int
+    cut: int
+    kind: CutKind
+    groups: int
+    parallelism: Mapping[str, int]
+    operators: Mapping[str, tuple[str, ...]]
+    tasks: Mapping[TaskId, TaskSnapshot]
+    finished: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    committables: tuple[Committable, ...] = ()
+    name: str = ""
+    at: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its state files."""
+        return sum(snapshot.file.nbytes for snapshot in self.tasks.values() if snapshot.file is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRestore:
+    """What one new task begins with: the snapshots of one or more tasks of a stored cut.
+
+    It loads from ``files`` the key groups that are its own. ``memos`` by operator: one of each task that is restored
+    here. ``event_times`` as in ``TaskSnapshot``, the smallest of them. A task that had ``ended`` tells only its
+    downstream tasks so. The splits that were opened come as the task's first splits.
+    """
+
+    files: tuple[StateFile, ...] = ()
+    memos: Mapping[str, tuple[Memo, ...]] = field(default_factory=dict)
+    event_times: Mapping[str, int] = field(default_factory=dict)
+    ended: bool = False
