@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
+export SABOTNB_DATA ?= $(CURDIR)/.data
 KERNELS := $(wildcard sabotnb/native/*.pyx sabotnb/native/*.pxd)
 
 .PHONY: help demo test front soak lab lint types layers words notebooks record docs wheel bench clean

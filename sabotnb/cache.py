@@ -1,4 +1,4 @@
-"""Folders of generated data in the cache of the user: written once, visible only when complete."""
+"""Folders of the user: the cache of generated data, written once and only visible when whole, and data to keep."""
 
 from __future__ import annotations
 
@@ -20,6 +20,19 @@ def cache_root() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "sabotnb"
     return Path.home() / ".cache" / "sabotnb"
+
+
+def data_root() -> Path:
+    """Return ``$SABOTNB_DATA``, else the ``sabotnb`` folder where the platform keeps the data of programs."""
+    configured = os.environ.get("SABOTNB_DATA")
+    if configured:
+        return Path(configured).absolute()
+    of_platform = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_DATA_HOME")
+    if of_platform:
+        return Path(of_platform) / "sabotnb"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "sabotnb"
+    return Path.home() / ".local" / "share" / "sabotnb"
 
 
 def write_once(folder: Path, write: Callable[[Path], None]) -> None:

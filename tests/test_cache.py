@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from sabotnb.cache import cache_root, write_once
+from sabotnb.cache import cache_root, data_root, write_once
 
 
 def test_the_root_follows_the_environment(monkeypatch, tmp_path):
@@ -50,3 +50,11 @@ def test_of_two_writers_at_once_the_first_stands(tmp_path):
         writer.join()
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
     assert (tmp_path / "b" / "x").read_text() == (tmp_path / "b" / "y").read_text()
+
+
+def test_the_data_folder_can_be_moved(monkeypatch, tmp_path):
+    monkeypatch.setenv("SABOTNB_DATA", str(tmp_path / "here"))
+    assert data_root() == tmp_path / "here"
+    monkeypatch.delenv("SABOTNB_DATA")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert data_root() == tmp_path / "sabotnb"
