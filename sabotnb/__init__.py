@@ -36,6 +36,7 @@ __all__ = [
     "__version__",
     "aggregate",
     "attach",
+    "checkpoint",
     "coalesce",
     "col",
     "connect",
@@ -76,6 +77,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb.api.handles.job import Job
     from sabotnb.api.handles.live import live
     from sabotnb.api.handles.status import JobResult, JobStatus
+    from sabotnb.api.running.checkpointing import checkpoint
     from sabotnb.api.running.preview import Preview
     from sabotnb.api.sink import Sink, run
     from sabotnb.api.stream import Grouped, Stream, union
@@ -94,6 +96,7 @@ _HOMES = {
     "sabotnb.api.env": ("Env", "attach", "connect", "jobs", "local"),
     "sabotnb.api.handles.job": ("Job",),
     "sabotnb.api.handles.live": ("live",),
+    "sabotnb.api.running.checkpointing": ("checkpoint",),
     "sabotnb.api.running.preview": ("Preview",),
     "sabotnb.api.sink": ("Sink", "run"),
     "sabotnb.api.handles.status": ("JobResult", "JobStatus"),

@@ -78,6 +78,10 @@ class SinkError(SabotnbError):
     """Output must not or cannot be written."""
 
 
+class CheckpointError(SabotnbError):
+    """A checkpoint cannot be taken, written, read, or does not fit the job that is to go on from it."""
+
+
 class InconsistentResults(SabotnbError):
     """The rows of a stream depend on batches, splits or parallelism; the message names rows and operator."""
 

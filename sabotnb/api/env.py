@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
+from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing
 from sabotnb.errors import ClusterLost, EnvError, JobError, SabotnbError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
@@ -104,13 +105,16 @@ class Env(Hinted):
         parallelism: int | None = None,
         placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
+        checkpoint: Checkpointing | None = ALWAYS,
     ) -> Job:
         """Start a job from a job graph, such as one that ``JobGraph.from_dict`` has read; returns at once.
 
         Names, options and errors are those of ``Sink.run``. Live sinks keep their rows for the job's handle; a callback
         is a function of the session that wrote it, so a graph that has one is refused (GraphError).
         """
-        return submission.run_graph(self, name, graph, submission.RunOptions(parallelism, placement, optimize))
+        return submission.run_graph(
+            self, name, graph, submission.RunOptions(parallelism, placement, optimize, checkpoint)
+        )
 
     def close(self) -> None:
         """Leave the cluster, and end it, with its jobs, if this session started it."""

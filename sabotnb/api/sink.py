@@ -11,6 +11,7 @@ from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.env import Env
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
+from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing
 from sabotnb.api.running.late_files import FILES_AT_THE_END, writes_at_the_end
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.stream_node import naming
@@ -46,21 +47,23 @@ class Sink(Hinted):
         parallelism: int | None = None,
         placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
+        checkpoint: Checkpointing | None = ALWAYS,
         env: Env | None = None,
     ) -> Job:
         """Start a job for this sink alone, on ``env`` or the newest one; returns at once.
 
         ``parallelism``: tasks per operator; default: the number of worker processes. ``placement`` chooses agents by
         round_robin, least_loaded, resource_aware or locality. ``optimize=False`` runs the graph as it was described,
-        to see what the optimizer changes. A job without a name is named after its cell. If a job of this name still
-        runs, ``run`` attaches to it if its graph is the same, and replaces it otherwise.
+        to see what the optimizer changes. ``checkpoint`` says how often the run saves what it needs to go on after a
+        failure (``sb.checkpoint``); None: never. A job without a name is named after its cell. If a job of this name
+        still runs, ``run`` attaches to it if its graph is the same, and replaces it otherwise.
 
         Raises:
             EnvError: no env is open; InsufficientSlots: the cluster has too few slots.
             SinkError: the output cannot be written there.
             JobNameTaken: another session that is connected runs a job of this name.
         """
-        options = submission.RunOptions(parallelism, placement, optimize)
+        options = submission.RunOptions(parallelism, placement, optimize, checkpoint)
         return submission.run_targets(envs.needed(env), name, [self.target], options)
 
     def explain(self) -> str:
@@ -84,6 +87,7 @@ def run(
     parallelism: int | None = None,
     placement: str = submission.ROUND_ROBIN,
     optimize: bool = True,
+    checkpoint: Checkpointing | None = ALWAYS,
     env: Env | None = None,
 ) -> Job:
     """Start one job with several sinks; operators that they share run once. See ``Sink.run``."""
@@ -96,5 +100,5 @@ def run(
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
     targets = [sink.target for sink in sinks]
     return submission.run_targets(
-        envs.needed(env), name, targets, submission.RunOptions(parallelism, placement, optimize)
+        envs.needed(env), name, targets, submission.RunOptions(parallelism, placement, optimize, checkpoint)
     )

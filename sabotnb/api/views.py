@@ -53,7 +53,10 @@ def explained(flow: StreamPlan, *, optimize: bool) -> str:
     job = compiled(flow)
     if not optimize:
         return plan.explain(job.graph, None, plan.physical(job.graph, default_parallelism()))
-    return plan.explain(job.graph, job.optimized, job.execution)
+    text = plan.explain(job.graph, job.optimized, job.execution)
+    if not isinstance(flow.node.spec, Sink):
+        return text
+    return "\n".join([text, "", "== guarantees ==", *plan.guarantees(job.graph)])
 
 
 def default_parallelism() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import distributed
+from distributed.utils import get_ip
 
 from sabotnb.cluster.agent import LOOPBACK, Agent
 from sabotnb.cluster.certificates import http_token
@@ -87,6 +88,12 @@ class Cluster:
     def gone(self) -> bool:
         """True if the cluster is lost or its client was closed elsewhere, so that every call raises ClusterLost."""
         return not self._closed and self.client.status in ("closing", "closed")
+
+    @property
+    def is_one_host(self) -> bool:
+        """True if all of its agents run on the machine of this process, so that they can share a folder here."""
+        here = (LOOPBACK, "::1", "localhost", socket.gethostname(), get_ip())
+        return all(agent["host"] in here for agent in self.slots())
 
     def slots(self) -> list[dict[str, Any]]:
         """One row per agent: id, address, host, pid, slots, free, tags."""

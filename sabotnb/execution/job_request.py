@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from sabotnb.execution.graph_topology import topology_of
 from sabotnb.graph import Sink
 from sabotnb.plan import ExecutionGraph, JobLevels, dump, dump_levels
-from sabotnb.protocol import JobRequest, Split
+from sabotnb.protocol import CheckpointPolicy, JobRequest, Split
 
 
 def job_request(
@@ -20,6 +20,7 @@ def job_request(
     fingerprint: str,
     levels: JobLevels | None = None,
     placement: str = "round_robin",
+    checkpoint: CheckpointPolicy | None = None,
 ) -> tuple[JobRequest, dict[str, bytes]]:
     """Return a job as plain data for the control plane, and the bytes of its functions and tables by sha256.
 
@@ -47,6 +48,7 @@ def job_request(
         splits=dict(splits),
         levels=dump_levels(levels) if levels else {},
         placement=placement,
+        checkpoint=checkpoint,
     )
     return request, blobs
 

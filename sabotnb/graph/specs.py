@@ -79,6 +79,11 @@ class Source(ByStructure):
         return self.event_time or self.computed_time
 
     @property
+    def resumable(self) -> bool:
+        """True if a new reader can go on at a position, also in followed folders, whose files change between reads."""
+        return self.replayable or "follow" in self.options
+
+    @property
     def dealt(self) -> bool:
         """True if all splits are handed out at the beginning, in turn.
 

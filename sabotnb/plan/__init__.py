@@ -8,6 +8,7 @@ from sabotnb.plan.expand import channels, downstreams, edge_id, input_edges, tas
 from sabotnb.plan.explain.levels import explain
 from sabotnb.plan.explain.operator_words import spread, summary
 from sabotnb.plan.explain.to_graphviz import to_graphviz
+from sabotnb.plan.guarantees import can_resume, guarantees
 from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
 from sabotnb.plan.physical import physical, to_execution_graph
@@ -25,6 +26,7 @@ __all__ = [
     "SplitQueue",
     "Vertex",
     "balanced_table",
+    "can_resume",
     "channels",
     "downstreams",
     "dump",
@@ -33,6 +35,7 @@ __all__ = [
     "execution_graph_codec",
     "expand",
     "explain",
+    "guarantees",
     "input_edges",
     "load_levels",
     "moved_groups",

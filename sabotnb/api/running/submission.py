@@ -16,6 +16,7 @@ from sabotnb import connectors, plan, text_limits
 from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running.bounds import compile_bounded
+from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, policy_of
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
 from sabotnb.api.running.late_files import warn_of_late_files
 from sabotnb.api.running.lowering import lower
@@ -24,7 +25,7 @@ from sabotnb.api.verbs.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution import job_request, strategy
 from sabotnb.graph import JobGraph, Operator, Sink
-from sabotnb.protocol import RunId
+from sabotnb.protocol import CheckpointPolicy, RunId
 
 if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
     from sabotnb.cluster import Cluster, ClusterClient
@@ -57,6 +58,7 @@ class RunOptions:
     parallelism: int | None = None
     placement: str = ROUND_ROBIN
     optimize: bool = True
+    checkpoint: Checkpointing | None = ALWAYS
 
 
 class Session(Protocol):
@@ -120,10 +122,11 @@ def _run(
 ) -> Job:
     fingerprint = f"{compiled.graph.fingerprint()} {options}"
     client = session.cluster.jobs
+    checkpoint = policy_of(options.checkpoint, compiled.graph, one_host=session.cluster.is_one_host)
 
     def start(job_name: str) -> Started:
         check_outputs(compiled.graph, job_name, client.knows)
-        return submit(client, job_name, compiled, fingerprint, options.placement)
+        return submit(client, job_name, compiled, fingerprint, options.placement, checkpoint)
 
     unnamed = name is None
     started = (
@@ -183,6 +186,7 @@ def submit(
     compiled: CompiledJob,
     fingerprint: str,
     placement: str = ROUND_ROBIN,
+    checkpoint: CheckpointPolicy | None = None,
 ) -> Started:
     """Hand a compiled job to a cluster: a new run, or one in progress of this name and ``fingerprint``."""
     execution = _of_new_run(compiled.execution)
@@ -194,6 +198,7 @@ def submit(
         fingerprint=fingerprint,
         levels=replace(compiled.levels, execution=execution),
         placement=placement,
+        checkpoint=checkpoint,
     )
     taken = client.submit_stream_job(request, blobs)
     return Started(client, taken.run, compiled, taken.how)
