@@ -109,9 +109,13 @@ class TaskRestore:
     It loads from ``files`` the key groups that are its own. ``memos`` by operator: one of each task that is restored
     here. ``event_times`` as in ``TaskSnapshot``, the smallest of them. A task that had ``ended`` tells only its
     downstream tasks so. The splits that were opened come as the task's first splits.
+
+    ``rescaled`` if the parallelism is not that of the cut. Then every task of the vertex gets the ``files`` of all its
+    tasks, in one order: state that belongs to no key group goes to the tasks in turn, file by file.
     """
 
     files: tuple[StateFile, ...] = ()
     memos: Mapping[str, tuple[Memo, ...]] = field(default_factory=dict)
     event_times: Mapping[str, int] = field(default_factory=dict)
     ended: bool = False
+    rescaled: bool = False

@@ -146,7 +146,7 @@ class Operator(Protocol):
         """The states were loaded; ``memos`` are those of the tasks whose state this one continues.
 
         Called once between ``open`` and the first row, only after a restore. There is one memo unless the parallelism
-        has changed; none for an operator that is new.
+        has changed; none for an operator that is new. ``on_end`` comes again for ports that had ended.
         """
         return
 
