@@ -98,12 +98,14 @@ from sabotnb.protocol.job_states import (
 )
 from sabotnb.protocol.job_topology import ChainedOperator, JobEdge, JobTopology, JobVertex
 from sabotnb.protocol.operator import (
+    FINAL_CUT,
     Committable,
     Committer,
     Delayed,
     Operator,
     OperatorContext,
     Out,
+    Prepared,
     SinkOperator,
 )
 from sabotnb.protocol.run_status import RunStatus, RunSummary, TaskStatus
@@ -113,6 +115,7 @@ from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watche
 
 __all__ = [
     "CLOCK",
+    "FINAL_CUT",
     "FIRST_EPOCH",
     "MAX_WATERMARK",
     "MIN_WATERMARK",
@@ -182,6 +185,7 @@ __all__ = [
     "Placement",
     "Polled",
     "Position",
+    "Prepared",
     "Queue",
     "RaiseBound",
     "Reader",

@@ -166,13 +166,29 @@ class Committable:
     payload: Mapping[str, Any]
 
 
+FINAL_CUT = 0
+"""The cut that ``SinkOperator.roll`` gets at the end of the input; cuts of a run count from 1."""
+
+
+class Prepared(Protocol):
+    """The output of one task between two cuts, which its sink no longer touches."""
+
+    def durable(self) -> list[Committable]:
+        """Make the output durable under a temporary name; returns what a committer needs to commit it.
+
+        Called once, from any thread, also after the sink was closed. May block on I/O.
+        """
+        ...
+
+
 class SinkOperator(Operator, Protocol):
     """An operator that writes. ``process`` yields nothing."""
 
-    def prepare(self, cut: int) -> list[Committable]:
-        """Make everything received so far durable under a temporary name; returns what a committer needs to commit it.
+    def roll(self, cut: int) -> Prepared:
+        """Return everything received since the last call; rows that follow go into new files.
 
-        Called at each cut and after the last ``on_end``. May block on the file system.
+        Called from the task's thread at each cut and, with FINAL_CUT, after the last ``on_end``. It must be quick:
+        ``Prepared.durable`` does the writing.
         """
         ...
 

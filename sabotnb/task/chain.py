@@ -39,6 +39,7 @@ from sabotnb.eventtime import by_clock, is_delayed, with_clock, without_clock
 from sabotnb.graph import AssignTimes
 from sabotnb.graph import Operator as Node
 from sabotnb.protocol import (
+    FINAL_CUT,
     MAX_WATERMARK,
     MIN_WATERMARK,
     Committable,
@@ -57,9 +58,6 @@ from sabotnb.protocol import (
 from sabotnb.task.call_sizes import CallSize
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
-
-FINAL_CUT = 0
-"""The id of the cut that ``prepare`` gets at the end of the input; cuts of a job count from 1."""
 
 
 class Emission(NamedTuple):
@@ -136,7 +134,7 @@ class Chain:
         self._steps = steps
         self._probes = probes
         self._sink = (
-            cast("SinkOperator", stages[-1].operator) if stages and hasattr(stages[-1].operator, "prepare") else None
+            cast("SinkOperator", stages[-1].operator) if stages and hasattr(stages[-1].operator, "roll") else None
         )
         self._choosy = [stage.operator for stage in stages if type(stage.operator).accepts is not Operator.accepts]
         self._sizes = [CallSize() if stage.operator.calls_function else None for stage in stages]
@@ -195,7 +193,9 @@ class Chain:
         """Return the committables of the chain's sink at the end of the input; none without a sink."""
         if self._sink is None:
             return ()
-        return tuple(self._steps.run(self._stages[-1].node, "prepare", partial(self._sink.prepare, FINAL_CUT)))
+        node = self._stages[-1].node
+        prepared = self._steps.run(node, "roll", partial(self._sink.roll, FINAL_CUT))
+        return tuple(self._steps.run(node, "durable", prepared.durable))
 
     def state_size(self) -> tuple[int, int]:
         """Return the number of keys and bytes in the state of all operators."""

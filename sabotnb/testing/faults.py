@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from sabotnb.protocol import Committable, EndReason, Operator, OperatorContext, Out, SinkOperator
+from sabotnb.protocol import Committable, EndReason, Operator, OperatorContext, Out, Prepared, SinkOperator
 
 
 class InjectedFault(Exception):  # noqa: N818  the name says what it is
@@ -92,12 +92,22 @@ class Faulty(Operator):
 
 
 class FaultySink(Faulty):
-    """Wraps a sink in the same way; ``prepare`` is a step too."""
+    """Wraps a sink in the same way; ``roll`` and ``durable`` are steps too."""
 
     def __init__(self, inner: SinkOperator, fault: FailAt) -> None:
         super().__init__(inner, fault)
         self._sink = inner
 
-    def prepare(self, cut: int) -> list[Committable]:
-        self._fault("prepare")
-        return self._sink.prepare(cut)
+    def roll(self, cut: int) -> Prepared:
+        self._fault("roll")
+        return _FaultyPrepared(self._sink.roll(cut), self._fault)
+
+
+class _FaultyPrepared(Prepared):
+    def __init__(self, inner: Prepared, fault: FailAt) -> None:
+        self._inner = inner
+        self._fault = fault
+
+    def durable(self) -> list[Committable]:
+        self._fault("durable")
+        return self._inner.durable()

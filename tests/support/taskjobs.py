@@ -19,7 +19,7 @@ from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.protocol import CancelTasks, Command, Placement, StartSources, TaskChanged, TaskState
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
-from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, SinkOperator
+from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Prepared, SinkOperator
 from sabotnb.task.canceling import GRACE_SECONDS, await_canceled
 from sabotnb.task.host import Assignment, Host, Makers
 from sabotnb.task.local import run_local
@@ -253,5 +253,15 @@ class Written(SinkOperator):
         self.values += batch.column("x").to_pylist()
         return ()
 
-    def prepare(self, cut: int) -> list[Committable]:
-        return [Committable("written", {"values": sorted(self.values)})]
+    def roll(self, cut: int) -> Rolled:
+        return Rolled(sorted(self.values))
+
+
+class Rolled(Prepared):
+    """What a ``Written`` sink has collected."""
+
+    def __init__(self, values: list[int]) -> None:
+        self.values = values
+
+    def durable(self) -> list[Committable]:
+        return [Committable("written", {"values": self.values})]

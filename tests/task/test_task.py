@@ -826,4 +826,6 @@ def test_a_failure_at_any_step_is_reported_once_and_closes_everything():
             assert fault.fired is None
             break
         steps.append(fault.fired)
-    assert {"open", "process", "process, after an output", "on_watermark", "on_end", "prepare", "close"} <= set(steps)
+    assert {"open", "process", "process, after an output", "on_watermark", "on_end", "roll", "durable", "close"} <= set(
+        steps
+    )

@@ -15,13 +15,15 @@ that had to be created are listed in ``made.folders``: an abort removes them.
 *Process.* Rows are split by partition. Columns of ``partition_by`` are in the names of folders only. Each partition has
 one open file and a buffer, which is written as one row group when it has FLUSH_ROWS rows. FLUSH_BYTES limits the
 buffers of all files together; the largest is written first. At most MAX_OPEN_FILES files are open. Beyond that the
-least recently used file is finished, and its partition continues in a new file, so a partition may have several files.
+least recently used file is completed, and its partition continues in a new file, so a partition may have several files.
 
-*Prepare.* Every open file is finished and synced, then the hidden folder is synced. The committable that is returned
-describes the files completed since the last one. It must not be returned before the syncs: the committer relies on
-files that survive a power failure. Task 0 writes a file without rows if it has nothing else, for the schema.
+*Roll.* At a cut the task parts with its files, the open ones included: rows that follow go into new ones. Another
+thread writes what is buffered, closes and syncs each file, then syncs the hidden folder (``Prepared.durable``). The
+committable that is returned describes these files. It must not be returned before the syncs: the committer relies on
+files that survive a power failure. At the end of the input, task 0 writes a file without rows if it has had none, for
+the schema.
 
-*Close* discards files that no committable describes. Those that one describes belong to the committer.
+*Close* discards the files that no roll has taken. The others belong to the committer.
 
 Names contain digits that are random for each task and run, so no rename overwrites a file.
 """
@@ -31,7 +33,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +55,7 @@ from sabotnb.connectors.sinks.ownership import final_name
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.native import Orders, compact, decoded_array, own_bytes, without_order, without_orders
-from sabotnb.protocol import FIRST_EPOCH, Committable, OperatorContext, Out, RunId, SinkOperator
+from sabotnb.protocol import FINAL_CUT, FIRST_EPOCH, Committable, OperatorContext, Out, Prepared, RunId, SinkOperator
 
 FLUSH_ROWS = 131_072
 FLUSH_BYTES = 64 << 20
@@ -121,7 +123,7 @@ class FileSink(SinkOperator):
         self._in_files = _schema_of_files(self._schema, self._keys)
         self._orders = Orders(self._schema)
         self._open: dict[str, _File] = {}
-        self._complete: list[dict[str, Any]] = []
+        self._complete: list[_File] = []
         self._made = 0
         self._appends = spec.options.get("mode") == "append"
         self._claim: int | None = None
@@ -152,22 +154,21 @@ class FileSink(SinkOperator):
         self._ctx.counters.rows_out += batch.num_rows
         return ()
 
-    def prepare(self, cut: int) -> list[Committable]:
-        with writing(self._output):
-            if not self._made and not self._complete and self._ctx.index == 0:
-                nulls = (_folder(key, pa.scalar(None, self._schema.field(key).type)) for key in self._keys)
+    def roll(self, cut: int) -> RolledFiles:
+        if cut == FINAL_CUT and not self._made and self._ctx.index == 0:
+            nulls = (_folder(key, pa.scalar(None, self._schema.field(key).type)) for key in self._keys)
+            with writing(self._output):
                 self._file("/".join(nulls))  # an empty file, from which readers of an empty result learn the schema
-            for file in self._open.values():
-                self._complete.append(file.finish())
-            self._open.clear()
-            sync_folder(self._hidden)
-        complete, self._complete = self._complete, []
-        self._prepared = self._prepared or bool(complete)
-        return [Committable(self._ctx.operator, {"cut": cut, "files": complete})] if complete else []
+        files = (*self._complete, *self._open.values())
+        self._complete.clear()
+        self._open.clear()
+        self._prepared = self._prepared or bool(files)
+        return RolledFiles(self._ctx.operator, cut, self._output, files)
 
     def close(self) -> None:
-        for file in self._open.values():
+        for file in (*self._complete, *self._open.values()):
             file.discard()
+        self._complete.clear()
         self._open.clear()
         if self._claim is not None:
             release(self._claim, self._hidden, prepared=self._prepared)
@@ -178,7 +179,9 @@ class FileSink(SinkOperator):
         if file is None:
             if len(self._open) >= MAX_OPEN_FILES:
                 oldest = next(iter(self._open))
-                self._complete.append(self._open.pop(oldest).finish())
+                full = self._open.pop(oldest)
+                self._complete.append(full)
+                full.complete()
             name, suffix = f"{self._name}-{self._made}", self._format.suffix
             self._made += 1
             file = _File(
@@ -189,6 +192,28 @@ class FileSink(SinkOperator):
             )
         self._open[folder] = file  # inserted last, so the first of the dict is the least recently used
         return file
+
+
+class RolledFiles(Prepared):
+    """The files of one task and cut, in the hidden folder of ``output``; some may still have rows to be written."""
+
+    def __init__(self, operator: str, cut: int, output: Path, files: Sequence[_File]) -> None:
+        self._operator = operator
+        self._cut = cut
+        self._output = output
+        self._files = files
+
+    def durable(self) -> list[Committable]:
+        with writing(self._output):
+            try:
+                files = [file.durable() for file in self._files]
+            except BaseException:
+                for file in self._files:
+                    file.discard()
+                raise
+            for folder in {Path(file["hidden"]).parent for file in files}:
+                sync_folder(folder)
+        return [Committable(self._operator, {"cut": self._cut, "files": files})] if files else []
 
 
 class _File:
@@ -219,11 +244,16 @@ class _File:
         if self._waiting_rows >= FLUSH_ROWS:
             self.flush()
 
-    def finish(self) -> dict[str, Any]:
+    def complete(self) -> None:
+        """Write the buffered rows and what the format has behind them, and close the file."""
+        if not self._stream.closed:
+            self.flush()
+            self._writer.close()
+            self._stream.close()
+
+    def durable(self) -> dict[str, Any]:
         """Complete the file, sync it to the disk and return its description for the committer."""
-        self.flush()
-        self._writer.close()
-        self._stream.close()
+        self.complete()
         with self._path.open("rb+") as opened:
             os.fsync(opened.fileno())
         return {"hidden": str(self._path), "final": self._final, "rows": self._rows}

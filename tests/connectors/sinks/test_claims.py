@@ -61,7 +61,7 @@ def prepared_by(job, folder, mode="error"):
     """The committables of a job whose only task has ended."""
     sink = opened(folder, job, mode)
     sink.process(0, pa.RecordBatch.from_pydict({"n": [1]}, SCHEMA))
-    committables = sink.prepare(0)
+    committables = sink.roll(0).durable()
     sink.close()
     return committables
 
@@ -145,10 +145,10 @@ def test_runs_of_two_clusters_with_one_name_do_not_remove_each_others_files(tmp_
     }
     for number, sink in enumerate(sinks.values()):
         sink.process(0, pa.RecordBatch.from_pydict({"n": [number]}, SCHEMA))
-    prepared = sinks["aa11"].prepare(0)
+    prepared = sinks["aa11"].roll(0).durable()
     sinks["aa11"].close()
     getattr(committers["aa11"], first)(prepared if first == "commit" else [])
-    prepared = sinks["bb22"].prepare(0)
+    prepared = sinks["bb22"].roll(0).durable()
     sinks["bb22"].close()
     committers["bb22"].commit(prepared)
     read = sorted(line for file in tmp_path.glob("*.csv") for line in file.read_text().splitlines()[1:])
@@ -163,7 +163,7 @@ def test_output_that_awaits_its_commit_is_not_removed_by_a_commit_of_the_same_jo
     for run, number in runs.items():
         sink = opened(tmp_path, "job", "append", number, run=run)
         sink.process(0, pa.RecordBatch.from_pydict({"n": [number]}, SCHEMA))
-        prepared[run] = sink.prepare(0)
+        prepared[run] = sink.roll(0).durable()
         sink.close()
     for run in reversed(runs):
         connectors.committer({"sink_0": spec_of(tmp_path, "append", run)}, RunId("job", runs[run])).commit(

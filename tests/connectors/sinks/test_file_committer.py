@@ -39,7 +39,7 @@ def prepare(spec, values, job="job", run=1, tasks=2, operator="sink_0", epoch=1)
         sink.open(OperatorContext(RunId(job, run), operator, index, tasks, 128, epoch=epoch))
         if values[index::tasks]:
             sink.process(0, pa.RecordBatch.from_pydict({"n": values[index::tasks], "k": values[index::tasks]}, SCHEMA))
-        prepared += sink.prepare(0)
+        prepared += sink.roll(0).durable()
         sink.close()
     return prepared
 
@@ -144,7 +144,7 @@ def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
         sink = connectors.sink(spec, pa.schema({"n": pa.int64(), "m": pa.int64(), "x": pa.int64()}))
         sink.open(OperatorContext(RunId("job", run), "sink_0", 0, 1, 128))
         sink.process(0, pa.RecordBatch.from_pydict({"n": values, "m": values, "x": values}))
-        connectors.committer({"sink_0": spec}, RunId("job", run)).commit(sink.prepare(0))
+        connectors.committer({"sink_0": spec}, RunId("job", run)).commit(sink.roll(0).durable())
         for folder in [tmp_path, *(path for path in tmp_path.rglob("*") if path.is_dir())]:
             assert durable[folder] == shown(folder)
 

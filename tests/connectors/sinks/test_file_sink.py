@@ -43,7 +43,7 @@ def write(spec, schema, batches, index=0, job="job", run=1):
     sink.open(context(index, job, run))
     for batch in batches:
         assert list(sink.process(0, batch)) == []
-    prepared = sink.prepare(0)
+    prepared = sink.roll(0).durable()
     sink.close()
     return prepared
 
@@ -296,7 +296,7 @@ def test_what_waits_in_all_files_is_bounded(tmp_path, monkeypatch):
     for _ in range(100):
         sink.process(0, pa.record_batch([keys, np.arange(4000)], schema=schema))
         most = max(most, pa.total_allocated_bytes() - before)
-    (prepared,) = sink.prepare(0)
+    (prepared,) = sink.roll(0).durable()
     sink.close()
     assert most < 3 << 20
     assert sum(file["rows"] for file in prepared.payload["files"]) == 400_000
@@ -329,12 +329,12 @@ def test_each_cut_hands_over_what_came_since_the_last_one(tmp_path, read):
     committer = connectors.committer({"sink_0": spec}, RunId("job", 1))
     for number in range(3):
         sink.process(0, pa.RecordBatch.from_pydict({"a": [number]}))
-        (committable,) = sink.prepare(number + 1)
+        (committable,) = sink.roll(number + 1).durable()
         assert committable.payload["cut"] == number + 1
         assert len(committable.payload["files"]) == 1
         for file in committable.payload["files"]:
             assert Path(file["hidden"]).exists()
-    assert sink.prepare(4) == []
+    assert sink.roll(4).durable() == []
     sink.close()
     committer.commit([])
 
@@ -381,7 +381,7 @@ def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path, connector):
     sink.open(context())
     sink.process(0, batch)
     with files_of_at_most(4096), pytest.raises(SinkError, match=f"writing into '{tmp_path}' failed .*make room there"):
-        sink.prepare(0)
+        sink.roll(0).durable()
     sink.close()
     connectors.committer({"sink_0": spec}, RunId("job", 1)).abort([])
     assert list(tmp_path.iterdir()) == []
@@ -398,7 +398,7 @@ def test_a_full_disk_is_said_once(tmp_path, connector):
     sink.process(0, batch)
     with files_of_at_most(4096):
         with pytest.raises(SinkError, match="make room there"):
-            sink.prepare(0)
+            sink.roll(0).durable()
         sink.close()
     connectors.committer({"sink_0": spec}, RunId("job", 1)).abort([])
     assert list(tmp_path.iterdir()) == []
