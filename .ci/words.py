@@ -36,7 +36,7 @@ CHECKED = (
 """Folders and files whose words are looked at."""
 VAGUE = {"one", "found", "place", "thing", "piece", "lot", "said", "told", "former"}
 """Words that say nothing of the value that they name."""
-NAMED = ("api", "cluster", "execution", "exchange", "task", "connectors")
+NAMED = ("api", "cluster", "execution", "exchange", "task", "connectors", "storage")
 """Packages whose values have names of the field; add a package when its names are done."""
 PROSE = (".py", ".pyx", ".pyi", ".pxd", ".ts", ".tsx", ".md", ".ipynb", ".toml", ".sh")
 

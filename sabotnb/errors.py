@@ -10,6 +10,7 @@ SabotnbError
 ├── GraphError                  a job graph cannot run (cycle, open port, parallelism)
 ├── SourceError                 input is missing, truncated, or does not fit its schema
 ├── SinkError                   output must not or cannot be written
+├── CheckpointError             a checkpoint cannot be written, or its files are missing, damaged or do not fit
 ├── FunctionError               a function of the user
 │   ├── UnpicklableFunction     cannot be pickled for the workers
 │   ├── ModuleMissing           needs a module that an agent does not have

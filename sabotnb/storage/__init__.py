@@ -1,0 +1,16 @@
+"""The files of checkpoints: states and cuts in a folder, or at any URL that fsspec knows."""
+
+from sabotnb.storage.cut_folders import CutFolder, jobs_with_cuts, list_cuts
+from sabotnb.storage.state_index import StoredState
+from sabotnb.storage.state_reader import StateReader
+from sabotnb.storage.state_writer import FrozenState, write_states
+
+__all__ = [
+    "CutFolder",
+    "FrozenState",
+    "StateReader",
+    "StoredState",
+    "jobs_with_cuts",
+    "list_cuts",
+    "write_states",
+]
