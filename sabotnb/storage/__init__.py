@@ -1,6 +1,8 @@
 """The files of checkpoints: states and cuts in a folder, or at any URL that fsspec knows."""
 
+from sabotnb.storage.cut_file import read_cut, write_cut
 from sabotnb.storage.cut_folders import CutFolder, jobs_with_cuts, list_cuts
+from sabotnb.storage.cut_removal import remove_cuts
 from sabotnb.storage.state_index import StoredState
 from sabotnb.storage.state_reader import StateReader
 from sabotnb.storage.state_writer import FrozenState, write_states
@@ -12,5 +14,8 @@ __all__ = [
     "StoredState",
     "jobs_with_cuts",
     "list_cuts",
+    "read_cut",
+    "remove_cuts",
+    "write_cut",
     "write_states",
 ]
