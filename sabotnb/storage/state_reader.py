@@ -27,12 +27,15 @@ from sabotnb.storage.state_index import (
     parse_index,
 )
 
+AHEAD_BYTES = 4 << 20
+"""What is read at once where segments are small: an object store takes 50 ms to answer, however little is asked for."""
+
 _LAST_BYTES = 1 << 16
 """What is read at the end of a file: the foot and, of most files, the whole index."""
 
 
 class StateReader:
-    """The states in one file. Keeps no file open."""
+    """The states in one file. Keeps no file open. Groups that are read in ascending order are read ahead."""
 
     def __init__(self, file: StateFile | str) -> None:
         """Read the index of ``file``; a StateFile says which size and checksum it must have.
@@ -49,6 +52,9 @@ class StateReader:
         if isinstance(file, StateFile) and checksum != file.checksum:
             raise self._another("its checksum differs")
         self._index = index
+        self._size = size
+        self._ahead = pa.py_buffer(b"")
+        self._ahead_at = 0
 
     @property
     def task(self) -> TaskId:
@@ -71,7 +77,7 @@ class StateReader:
                     yield from self._segment(state, segment)
 
     def _segment(self, state: StoredState, segment: Segment) -> Iterator[pa.RecordBatch]:
-        data = self._access.read(self.path, segment.offset, segment.nbytes)
+        data = self._bytes(segment)
         if zlib.crc32(data) != segment.checksum:
             raise damaged(self.path, f"the checksum of state {state.spec.name!r} of {state.operator!r} is wrong")
         try:
@@ -86,6 +92,13 @@ class StateReader:
             raise damaged(
                 self.path, f"state {state.spec.name!r} of {state.operator!r} is not valid ({error})"
             ) from error
+
+    def _bytes(self, segment: Segment) -> pa.Buffer:
+        start = segment.offset - self._ahead_at
+        if start < 0 or start + segment.nbytes > self._ahead.size:
+            nbytes = max(segment.nbytes, min(AHEAD_BYTES, self._size - segment.offset))
+            self._ahead, self._ahead_at, start = self._access.read(self.path, segment.offset, nbytes), segment.offset, 0
+        return self._ahead.slice(start, segment.nbytes)
 
     def _read_index(self, size: int) -> tuple[StateIndex, int]:
         """The index of the file, and its checksum."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sabotnb.errors import CheckpointError
 from sabotnb.protocol import RunId, Scope, StateFile, StateSpec, TaskId
-from sabotnb.storage import FrozenState, StateReader, state_writer, write_states
+from sabotnb.storage import FrozenState, StateReader, state_reader, state_writer, write_states
 
 STATES = [
     state("sum_0", "aggregates", {0: [batch(k=[1, 2], total=[3, 4])], 7: [batch(k=[5], total=[6])]}, version=2),
@@ -233,6 +233,16 @@ def test_another_file_of_this_name_is_refused(tmp_path):
     assert "is not the file that the checkpoint refers to" in refusal(first.path, first)
     same_size = StateFile(other.path, other.nbytes, other.checksum ^ 1)
     assert "its checksum differs" in refusal(other.path, same_size)
+
+
+def test_groups_can_be_read_in_any_order(tmp_path, monkeypatch):
+    groups = {group: [batch(k=list(range(group, group + 40)))] for group in range(20)}
+    file = written(tmp_path, [state("o", "s", groups)])
+    for ahead in (0, 700, 1 << 20):
+        monkeypatch.setattr(state_reader, "AHEAD_BYTES", ahead)
+        reader = StateReader(file)
+        for group in (3, 4, 2, 19, 0, 1, 1):
+            assert list(reader.batches("o", "s", group)) == groups[group]
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_refused(tmp_path):
