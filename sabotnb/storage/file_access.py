@@ -145,11 +145,11 @@ class ObjectAccess:
             ) from error
 
     def write(self, path: str, chunks: Iterable[Bytes]) -> None:
-        with tempfile.NamedTemporaryFile(prefix="sabotnb-", suffix=PARTIAL) as spooled:
-            with writing(spooled.name):
-                for chunk in chunks:
-                    spooled.write(chunk)
-                spooled.flush()
+        by_way_of = f"{path}' by way of '{tempfile.gettempdir()}"
+        with writing(by_way_of), tempfile.NamedTemporaryFile(prefix="sabotnb-", suffix=PARTIAL) as spooled:
+            for chunk in chunks:
+                spooled.write(chunk)
+            spooled.flush()
             with writing(path, anything=True):
                 self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
                 self._files.put_file(spooled.name, path)
