@@ -170,10 +170,17 @@ class Channel:
             if not self._queue:
                 return
             if blocked:
-                self._ready.remove(self)
+                self._leave_ready()
             else:
                 self._ready.append(self)
                 self._changed.notify()
+
+    def _leave_ready(self) -> None:
+        """Leave the channels with elements to read, from the end: one that was just polled is there, of thousands."""
+        for index in reversed(range(len(self._ready))):
+            if self._ready[index] is self:
+                del self._ready[index]
+                return
 
     def close(self) -> None:
         """Drop and refund the queued elements, and refuse every element that arrives later."""

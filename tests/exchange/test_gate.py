@@ -1,10 +1,12 @@
 import sys
-from threading import Thread
+from collections import deque
+from threading import Condition, Thread
 
 import pytest
 from exchanges import channel_key, keys, rows
 
 from sabotnb.errors import ProtocolError
+from sabotnb.exchange.channel import Channel
 from sabotnb.exchange.gate import InputGate
 from sabotnb.protocol import Queue
 from sabotnb.protocol.elements import End, Leave, Status, Watermark
@@ -91,6 +93,34 @@ def test_a_blocked_channel_waits_while_others_are_polled():
     gate.resume(0, left.key.up)
     gate.resume(0, left.key.up)
     assert [poll(gate), poll(gate), poll(gate)] == [(0, 0, Watermark(1)), (0, 0, Status(idle=True)), None]
+
+
+class Visited(deque):
+    """Counts the channels that are visited."""
+
+    visits = 0
+
+    def __getitem__(self, index):
+        self.visits += 1
+        return super().__getitem__(index)
+
+    def remove(self, channel):
+        self.visits += 1 + self.index(channel)
+        super().remove(channel)
+
+
+def test_blocking_a_channel_that_was_just_polled_visits_no_others():
+    ready, changed = Visited(), Condition()
+    channels = [Channel(channel_key(up), 0, changed, ready) for up in range(1000)]
+    for channel in channels:
+        channel.put(Status(idle=True), 0)
+        channel.put(Status(idle=False), 0)
+    for channel in channels:
+        assert ready.popleft() is channel
+        channel.take(None)
+        ready.append(channel)
+        channel.block(blocked=True)
+    assert (len(ready), ready.visits) == (0, 1000)
 
 
 @pytest.mark.parametrize(("end", "refunded", "queued"), [("close", [30], False), ("discard", [30, 40], True)])
