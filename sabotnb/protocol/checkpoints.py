@@ -47,9 +47,9 @@ class StateFile:
 class SourceState:
     """What the task of a source has read at a cut.
 
-    ``opened`` are the splits that it reads, each at the position where reading continues. ``finished`` are the ids of
-    those that it has read completely in this epoch. Splits that it was handed and has not begun are in neither: after a
-    restore they are handed out again.
+    ``opened`` are the splits that it was handed and has not read completely, each at the position where reading
+    continues: after a second restore this may be another than the first, although the task has not begun it.
+    ``finished`` are the ids of those that it has read completely in this epoch.
     """
 
     opened: tuple[Split, ...] = ()

@@ -46,6 +46,14 @@ class Gate(Protocol):
         """End a waiting ``poll``; may be called from any thread."""
         ...
 
+    def block(self, port: int, channel: ChannelEnd) -> None:
+        """Return no element of this channel until ``resume``; the channel still receives them."""
+        ...
+
+    def resume(self, port: int, channel: ChannelEnd) -> None:
+        """Return the elements of this channel again, those received since ``block`` first."""
+        ...
+
     def close(self) -> None:
         """Close the channels at the end of the input: a task that still sends gets an error."""
         ...

@@ -12,17 +12,19 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import OperatorContext, SplitWanted
 from sabotnb.task.alarms import Alarms
 from sabotnb.task.chain import Chain
+from sabotnb.task.ended_input import EndedInput
 from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host, TaskGate
 from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.probes import Probes
+from sabotnb.task.restoring import OwnedState, load_states
 from sabotnb.task.result_buffers import ResultBuffer, ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.source_progress import SourceProgress
 from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.steps import Steps
-from sabotnb.task.task_input import TaskInput
+from sabotnb.task.task_input import OnCut, TaskInput
 from sabotnb.task.task_outputs import OutputRoute, TaskOutputs
 
 
@@ -51,12 +53,33 @@ class Assembly:
         return TaskOutputs([*self._edges(wake), pulled], self.counters)
 
     def chain(self) -> Chain:
-        """Create the operators without opening them; StepFailed if one cannot be created."""
+        """Create the operators without opening them; none for a task that has ended.
+
+        StepFailed if one cannot be created.
+        """
+        if self.assignment.has_ended:
+            return Chain((), self.steps, self.probes)
         stages = make_stages(self.assignment.vertex, self.host.makers, self.steps)
         return Chain(stages, self.steps, self.probes)
 
-    def input(self, chain: Chain) -> TaskInput:
+    def input(self, chain: Chain, on_cut: OnCut) -> TaskInput:
         """Create the input that feeds ``chain``: the splits of a source, or the gate."""
+        task_input = self._input(chain, on_cut)
+        if self.assignment.restore is not None:
+            task_input.restore(self.assignment.restore)
+        return task_input
+
+    def restore(self, chain: Chain) -> None:
+        """Load the states of the operators, which are open; CheckpointError or StepFailed if that is impossible."""
+        restore, nodes = self.assignment.restore, self.assignment.vertex.operators
+        if restore is not None:
+            load_states(chain.states, nodes, restore.files, OwnedState.of(self.assignment, restore), self.steps)
+            chain.restore(restore.event_times, restore.memos)
+
+    def _input(self, chain: Chain, on_cut: OnCut) -> TaskInput:
+        channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
+        if self.assignment.has_ended:
+            return EndedInput(self.gate, sum(map(len, channels.values())))
         vertex = self.assignment.vertex
         head = vertex.operators[0]
         spec = head.spec
@@ -71,9 +94,9 @@ class Assembly:
                 self.counters,
                 rows_to_read(vertex, self.host.config.batch_rows),
                 None if spec.timing is None else SourceProgress(spec.timing, self.held),
+                on_cut,
             )
-        channels = {port: self.gate.channels(port) for port in self.assignment.ports()}
-        return GateInput(self.gate, channels, chain, self.counters, self.assignment.timed_ports())
+        return GateInput(self.gate, channels, chain, self.counters, self.assignment.timed_ports(), on_cut)
 
     def context(self, node: Node, mailbox: Mailbox, alarms: Alarms, task_input: TaskInput) -> OperatorContext:
         """Create the context of the operator of ``node``, which ``mailbox`` and ``alarms`` wake."""

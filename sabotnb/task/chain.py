@@ -8,6 +8,9 @@ its credit, so an operator that makes a million batches from one can be canceled
   most one unfinished call per operator is open, so memory does not grow with what an operator returns.
 - The open calls are kept in a list, the last operator at its end, and not on Python's stack: a chain may have more
   operators than Python allows nested generators.
+- A cut reaches the operators one by one as well, when no call is open. Behind its ``on_cut`` an operator is frozen, so
+  its state has exactly the rows of the cut; what it emitted for the cut has reached the operators behind it, which are
+  frozen later. The sink rolls last.
 - A watermark, a wake-up and the end reach the operators one by one. What one operator returns for it goes through all
   later operators first, so an operator sees its rows before the watermark that followed them. Then the operator says
   which watermark may leave it (``output_watermark``). One that it holds back is released after a later watermark, a
@@ -43,19 +46,23 @@ from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,
     Committable,
+    Cut,
     Delayed,
     EndReason,
     KeyedState,
     Marker,
+    Memo,
     Operator,
     OperatorContext,
     Out,
+    Prepared,
     SinkOperator,
     StateSpec,
     Status,
     Watermark,
 )
 from sabotnb.task.call_sizes import CallSize
+from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
 
@@ -68,7 +75,7 @@ class Emission(NamedTuple):
     batch: pa.RecordBatch
 
 
-Item: TypeAlias = Emission | Watermark | Status | Marker | None
+Item: TypeAlias = Emission | Watermark | Status | Marker | Cut | None
 """What a chain yields, in the order in which it leaves the task; None for nothing yet."""
 
 
@@ -189,13 +196,36 @@ class Chain:
         for position in range(1, len(self._stages)):
             yield from self._run_and_release(position, "on_end", methodcaller("on_end", 0, reason))
 
+    def on_cut(self, cut: Cut, frozen: FrozenChain) -> Iterator[Item]:
+        """Pass a cut through the operators, and add to ``frozen`` what they are behind it. Yields no cut itself."""
+        for position, (node, operator, _) in enumerate(self._stages):
+            yield from self._run_and_release(position, "on_cut", methodcaller("on_cut", cut))
+            frozen.add(node, operator, self.states.get(node.id, {}), self._steps)
+        frozen.event_times = self.event_times()
+        if self._sink is not None:
+            frozen.prepare_by(self._stages[-1].node, self._roll(self._sink, cut.id))
+
+    def event_times(self) -> dict[str, int]:
+        """Return the watermark in front of each operator, and under "" that behind the last, of those there are."""
+        ids = [*(stage.node.id for stage in self._stages), ""]
+        return {name: us for name, us in zip(ids, self._watermarks, strict=True) if us > MIN_WATERMARK}
+
+    def restore(self, event_times: Mapping[str, int], memos: Mapping[str, Sequence[Memo]]) -> None:
+        """Continue behind a cut: the operators are open, and their states loaded."""
+        ids = [*(stage.node.id for stage in self._stages), ""]
+        self._watermarks = [event_times.get(name, MIN_WATERMARK) for name in ids]
+        for node, operator, _ in reversed(self._stages):
+            self._steps.run(node, "restored", partial(operator.restored, memos.get(node.id, ())))
+
     def prepare(self) -> tuple[Committable, ...]:
         """Return the committables of the chain's sink at the end of the input; none without a sink."""
         if self._sink is None:
             return ()
-        node = self._stages[-1].node
-        prepared = self._steps.run(node, "roll", partial(self._sink.roll, FINAL_CUT))
-        return tuple(self._steps.run(node, "durable", prepared.durable))
+        prepared = self._roll(self._sink, FINAL_CUT)
+        return tuple(self._steps.run(self._stages[-1].node, "durable", prepared.durable))
+
+    def _roll(self, sink: SinkOperator, cut: int) -> Prepared:
+        return self._steps.run(self._stages[-1].node, "roll", partial(sink.roll, cut))
 
     def state_size(self) -> tuple[int, int]:
         """Return the number of keys and bytes in the state of all operators."""

@@ -1,4 +1,15 @@
-"""The input of a task that has a gate: turns each element into the work that it causes."""
+"""The input of a task that has a gate: turns each element into the work that it causes.
+
+Theory of operation of cuts. A cut arrives on every channel that has not ended, and is taken once (``alignment``).
+
+- A channel that ends or leaves while others have delivered the cut is no longer waited for. Its end is worked off
+  first, so what a port emits at its end is before the cut, as the end was.
+- A cut that was commanded is for tasks without channels: no cut can reach them. As long as a channel is open, it
+  will deliver the cut or its end, and the command has no effect. When the last channel has ended, the task emits its
+  final results and ends, without a cut in between: its FINISHED acknowledges the cut.
+- A restored task first sends the watermark that it had sent. It waits for the start of the sources with that, or for
+  the first element: only then the gates of the tasks below it exist.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +25,7 @@ from sabotnb.protocol import (
     AssignSplits,
     Batch,
     ChannelEnd,
+    Cut,
     Element,
     End,
     EndReason,
@@ -22,11 +34,15 @@ from sabotnb.protocol import (
     Marker,
     RaiseBound,
     Status,
+    TaskRestore,
     Watermark,
 )
 from sabotnb.task import latency_markers
+from sabotnb.task.alignment import Alignment
 from sabotnb.task.chain import Chain
-from sabotnb.task.task_input import Work
+from sabotnb.task.commanded_cuts import CommandedCuts
+from sabotnb.task.frozen_chain import FrozenChain
+from sabotnb.task.task_input import OnCut, Work, ignore_cut, last_sent
 from sabotnb.task.watermarks import Watermarks
 
 
@@ -45,12 +61,19 @@ class GateInput:
         chain: Chain,
         counters: TaskCounters,
         timed: Collection[int] | None = None,
+        on_cut: OnCut = ignore_cut,
     ) -> None:
         self._gate = gate
         self._chain = chain
         self._counters = counters
         self._open = {port: set(numbers) for port, numbers in channels.items()}
+        self._channels = sum(map(len, self._open.values()))
         self._unfed = [port for port, numbers in self._open.items() if not numbers]
+        self._alignment = Alignment(gate)
+        self._on_cut = on_cut
+        self._cuts = CommandedCuts()
+        self._restored: list[Watermark | Status] = []
+        self._started = False
         self._timed = frozenset(self._open if timed is None else timed)
         self._watermarks = Watermarks((port, channel) for port in self._timed for channel in self._open[port])
         self._idle = False
@@ -76,6 +99,7 @@ class GateInput:
         if not self._open.get(port):
             raise ProtocolError(f"channel {channel} joins port {port}, which has ended")
         self._open[port].add(channel)
+        self._channels += 1
         if port in self._timed:
             self._watermarks.add((port, channel))
         return self._risen(None)
@@ -95,11 +119,28 @@ class GateInput:
         if self._next is None and not self._unfed:
             self._next = self._gate.poll(timeout)
 
+    def restore(self, restore: TaskRestore) -> None:
+        """Continue behind a cut. Which ports have ended is not restored: they end again."""
+        self._restored = last_sent(restore)
+
+    def take_cut(self, cut: Cut, *, hold: bool) -> None:
+        """Take ``cut`` if no channel can deliver it."""
+        if not self._channels:
+            self._cuts.add(cut, hold=hold)
+
+    def take_due_cut(self) -> Work | None:
+        due = self._cuts.take()
+        return None if due is None else self._cut(due[0])
+
     def take(self) -> Work | None:
-        """Return the work of the next element; ProtocolError for cuts, which tasks do not support."""
+        """Return the work of the next element."""
         if self._unfed:
             return self._end_port(self._unfed.pop())
-        polled, self._next = self._next or self._gate.poll(0), None
+        self._next = self._next or self._gate.poll(0)
+        if self._restored and (self._started or self._next is not None):
+            restored, self._restored = self._restored, []
+            return iter(restored)
+        polled, self._next = self._next, None
         if polled is None:
             return None
         return self._work(*polled)
@@ -112,6 +153,8 @@ class GateInput:
                 return self._event_time(port, channel, element)
             case Marker():
                 return self._marker(element)
+            case Cut():
+                return self._deliver(port, channel, element)
             case End(reason=reason):
                 return self._end(port, channel, reason)
             case Leave():
@@ -119,7 +162,8 @@ class GateInput:
         raise ProtocolError(f"a task cannot handle {type(element).__name__} on channel {channel} of port {port}")
 
     def start(self) -> None:
-        """Do nothing: only sources wait for a start."""
+        """The tasks below can be reached now."""
+        self._started = True
 
     def stop(self) -> None:
         """Do nothing: the input ends when its sources have ended."""
@@ -171,12 +215,31 @@ class GateInput:
         if channel not in self._open.get(port, ()):
             raise ProtocolError(f"channel {channel} of port {port} has ended twice or does not exist")
         self._open[port].remove(channel)
+        self._channels -= 1
         if reason is not None and self._reasons.get(port) is not EndReason.STOPPED:
             self._reasons[port] = reason
         if port in self._timed:
             yield from self._risen(self._watermarks.end((port, channel)))
         if not self._open[port]:
             yield from self._end_port(port)
+        yield from self._take_aligned()
+
+    def _deliver(self, port: int, channel: ChannelEnd, cut: Cut) -> Work:
+        self._alignment.deliver(port, channel, cut)
+        return self._take_aligned()
+
+    def _take_aligned(self) -> Work:
+        """Take the cut that all channels have delivered, if there is one, and read on behind it."""
+        cut = self._alignment.complete(self._channels)
+        if cut is not None:
+            yield from self._cut(cut)
+            self._alignment.take(cut)
+
+    def _cut(self, cut: Cut) -> Work:
+        frozen = FrozenChain()
+        yield from self._chain.on_cut(cut, frozen)
+        self._on_cut(cut, frozen, None)
+        yield cut
 
     def _end_port(self, port: int) -> Work:
         """End a port, and the input if it was the last port."""

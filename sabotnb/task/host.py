@@ -26,7 +26,9 @@ from sabotnb.protocol import (
     Split,
     SplitsLeft,
     TaskReport,
+    TaskRestore,
 )
+from sabotnb.task.cut_writer import CutWriter
 from sabotnb.task.result_buffers import Results
 
 
@@ -85,6 +87,7 @@ class Host:
     report: Callable[[TaskReport], None]
     config: Config
     makers: Makers = field(default_factory=Makers)
+    cut_writer: CutWriter = field(default_factory=CutWriter)
 
     @property
     def agent(self) -> str:
@@ -94,13 +97,24 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One attempt at one task: its graph, the splits it begins with, and where the other tasks of the run are."""
+    """One attempt at one task: its graph, the splits it begins with, and where the other tasks of the run are.
+
+    ``restore`` is what it continues from; None at the beginning of a run. ``storage`` is where the states of cuts are
+    written; None if the run takes none.
+    """
 
     attempt: Attempt
     graph: ExecutionGraph
     placement: Placement
     splits: tuple[Split, ...] = ()
     left: SplitsLeft = field(default_factory=SplitsLeft)
+    restore: TaskRestore | None = None
+    storage: str | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """True if the task had ended before the cut that it is restored from."""
+        return self.restore is not None and self.restore.ended
 
     @property
     def vertex(self) -> Vertex:

@@ -11,6 +11,8 @@ take the next element of the input; without an element, sleep for it.
   Waiting for credit it must not take an element, so it sleeps in the mailbox. ``Mailbox.wake`` ends both.
 - While an operator has enough rows (``Operator.accepts``), no element is taken. The task sleeps in the mailbox then,
   and counts as busy: the operator works, outside this thread.
+- A cut that was commanded is taken as soon as the current work is done, before everything else: also while the input is
+  paused, and while an operator has enough rows. A cut that comes through the gate is an element like others.
 - Operators are woken between two works, by ``wake`` or by an alarm (``wake_in``), before the next element is taken: a
   task that always has input wakes them as well. The next alarm limits the sleep in the gate. It does not limit the
   sleep for credit, as no operator may run without it; alarms that go off meanwhile are answered when it returns.
@@ -26,17 +28,22 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import (
     AssignSplits,
     CancelTasks,
+    Command,
+    Cut,
+    CutStored,
     PauseSources,
     RaiseBound,
     ResumeSources,
     StartSources,
     StopSources,
+    TakeCut,
 )
 from sabotnb.task.alarms import Alarms
 from sabotnb.task.chain import Chain, Emission
 from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.steps import TaskCanceled
 from sabotnb.task.stopwatch import Activity, Stopwatch
+from sabotnb.task.task_cuts import TaskCuts
 from sabotnb.task.task_input import TaskInput, Work
 from sabotnb.task.task_outputs import TaskOutputs
 
@@ -63,7 +70,9 @@ class Loop:
         alarms: Alarms,
         stopwatch: Stopwatch,
         counters: TaskCounters,
+        cuts: TaskCuts,
     ) -> None:
+        self._cuts = cuts
         self._input = task_input
         self._chain = chain
         self._outputs = outputs
@@ -90,6 +99,8 @@ class Loop:
                 work = self._next_work()
             elif item is not None:
                 self._outputs.broadcast(item)
+                if isinstance(item, Cut):  # others wait for it while they align
+                    self._outputs.flush()
         self._measure()
 
     def wait_results_read(self) -> None:
@@ -98,23 +109,40 @@ class Loop:
             self._read_mailbox()
             self._wait_for_credit()
 
+    def wait_written(self) -> None:
+        """Wait until the cuts that were taken are written and reported; TaskCanceled if canceled first."""
+        while self._cuts.writing:
+            self._read_mailbox()
+            self._mailbox.wait(SLEEP_SECONDS)
+        self._read_mailbox()
+
     def _read_mailbox(self) -> None:
+        self._cuts.raise_error()
         while (command := self._mailbox.take()) is not None:
             match command:
                 case CancelTasks():
                     raise TaskCanceled
-                case StartSources():
-                    self._input.start()
-                case AssignSplits() | RaiseBound():
-                    self._input.assign(command)
-                case StopSources():
-                    self._input.stop()
-                case PauseSources():
-                    self._input.pause()
-                case ResumeSources():
-                    self._input.resume()
+                case TakeCut(cut=cut, hold=hold):
+                    self._input.take_cut(cut, hold=hold)
+                case CutStored(cut=stored):
+                    self._cuts.note_stored(stored)
+                case _:
+                    self._tell_input(command)
         if self._mailbox.take_measurement_request():
             self._measure()
+
+    def _tell_input(self, command: Command) -> None:
+        match command:
+            case StartSources():
+                self._input.start()
+            case AssignSplits() | RaiseBound():
+                self._input.assign(command)
+            case StopSources():
+                self._input.stop()
+            case PauseSources():
+                self._input.pause()
+            case ResumeSources():
+                self._input.resume()
 
     def _measure(self) -> None:
         """Store in the counters how large the operators' state is, and what event time waits for."""
@@ -123,6 +151,8 @@ class Loop:
         self._counters.holder = self._input.holder()
 
     def _next_work(self) -> Work:
+        if (cut := self._input.take_due_cut()) is not None:
+            return cut
         if woken := self._mailbox.take_woken_operators() | self._alarms.take_due():
             return self._chain.on_wake(woken)
         if not self._chain.accepts():

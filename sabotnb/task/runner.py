@@ -17,6 +17,7 @@ from sabotnb.protocol import (
     Attempt,
     CancelTasks,
     Command,
+    CutStored,
     Deployment,
     DropRun,
     Fence,
@@ -25,8 +26,10 @@ from sabotnb.protocol import (
     RaiseBound,
     ResumeSources,
     RunId,
+    SplitsLeft,
     StartSources,
     StopSources,
+    TakeCut,
     TaskChanged,
     TaskReport,
     TaskState,
@@ -137,6 +140,8 @@ class TaskRunner:
                 | StopSources(run, epoch)
                 | PauseSources(run, epoch)
                 | ResumeSources(run, epoch)
+                | TakeCut(run, epoch)
+                | CutStored(run, epoch)
             ):
                 for task in self._running(type(command).__name__, run, epoch):
                     task.post(command)
@@ -236,7 +241,17 @@ class TaskRunner:
         graph = execution_graph_codec.load(deployment.execution, blobs)
         first = {assigned.attempt: (assigned.splits, assigned.left) for assigned in deployment.splits}
         return tuple(
-            TaskExecution(Assignment(attempt, graph, deployment.placement, *first.get(attempt, ())), self._host)
+            TaskExecution(
+                Assignment(
+                    attempt,
+                    graph,
+                    deployment.placement,
+                    *first.get(attempt, ((), SplitsLeft())),
+                    restore=deployment.restores.get(attempt),
+                    storage=deployment.storage,
+                ),
+                self._host,
+            )
             for attempt in deployment.attempts
         )
 

@@ -1,9 +1,15 @@
-"""The input of a source task: reads its splits."""
+"""The input of a source task: reads its splits.
+
+A cut comes by command, and is taken between two polls, also before the start and while paused: what was polled before
+it has passed the chain, so the positions of the open splits divide the rows exactly. A task that was stopped takes no
+cut: the rest of its splits is never read, and its end acknowledges the cut.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from sabotnb.errors import ProtocolError
@@ -15,6 +21,7 @@ from sabotnb.plan import Vertex
 from sabotnb.protocol import (
     MAX_WATERMARK,
     AssignSplits,
+    Cut,
     End,
     EndReason,
     Finished,
@@ -23,15 +30,20 @@ from sabotnb.protocol import (
     RaiseBound,
     Reader,
     Source,
+    SourceState,
+    Split,
     Status,
+    TaskRestore,
     Watermark,
 )
 from sabotnb.task.chain import Chain
+from sabotnb.task.commanded_cuts import CommandedCuts
+from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.latency_markers import LatencyMarkers
 from sabotnb.task.source_progress import OpenSplit, SourceProgress
 from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.steps import Steps
-from sabotnb.task.task_input import Work
+from sabotnb.task.task_input import OnCut, Work, ignore_cut, last_sent
 
 RETRY_SECONDS = 0.01
 """Seconds until a reader without rows is polled again, if it does not know when it will have some."""
@@ -70,6 +82,7 @@ class SourceInput:
         counters: TaskCounters,
         batch_rows: int,
         progress: SourceProgress | None = None,
+        on_cut: OnCut = ignore_cut,
     ) -> None:
         self._node = node
         self._source = source
@@ -82,6 +95,10 @@ class SourceInput:
         self._markers = LatencyMarkers(node.id)
         self._progress = progress
         self._endless = isinstance(node.spec, specs.Source) and not node.spec.bounded
+        self._on_cut = on_cut
+        self._cuts = CommandedCuts()
+        self._restored: list[Watermark | Status] = []
+        self._finished: list[str] = []
         self._open: deque[OpenSplit] = deque()
         self._polled: Reader | None = None  # that of the rows which are processed, also after a stop has closed it
         self._retry = RETRY_SECONDS
@@ -106,9 +123,21 @@ class SourceInput:
         for split in self._open:  # they were not asked for rows meanwhile
             split.polled_at = None
 
+    def restore(self, restore: TaskRestore) -> None:
+        """Continue behind a cut; the splits that were open come from the supply."""
+        self._restored = last_sent(restore)
+        if self._progress is not None:
+            self._restored += self._progress.restored(restore.memos.get(self._node.id, ()))
+
+    def take_cut(self, cut: Cut, *, hold: bool) -> None:
+        """Take ``cut`` before the next poll; with ``hold`` pause behind it. Not after ``stop``."""
+        if self._reason is not EndReason.STOPPED:
+            self._cuts.add(cut, hold=hold)
+
     def stop(self) -> None:
         """End with STOPPED, also before ``start`` and while paused."""
         self._started, self._paused = True, False
+        self._cuts.clear()
         self._reason = EndReason.STOPPED
         self._supply.clear()
         self.close()
@@ -142,9 +171,21 @@ class SourceInput:
     def _reading(self) -> bool:
         return self._started and not self._paused
 
+    def take_due_cut(self) -> Work | None:
+        due = self._cuts.take()
+        if due is None:
+            return None
+        cut, hold = due
+        if hold:
+            self.pause()
+        return self._cut(cut)
+
     def take(self) -> Work | None:
         if not self._reading():
             return None
+        if self._restored:
+            restored, self._restored = self._restored, []
+            return iter(restored)
         while self._supply and (self._endless or not self._open):
             self._open_next()
         if not self._open and self._supply.exhausted:
@@ -168,7 +209,8 @@ class SourceInput:
 
     def _open_next(self) -> None:
         split = self._supply.begin()
-        opened = OpenSplit(split, self._steps.run(self._node, "open", partial(self._source.open, split)))
+        reader = self._steps.run(self._node, "open", partial(self._source.open, split))
+        opened = OpenSplit(split, reader, split.position)
         self._open.append(opened)
         if self._progress is not None:
             self._progress.opened(opened)
@@ -180,7 +222,9 @@ class SourceInput:
         polled = self._steps.run(self._node, "poll", partial(split.reader.poll, self._batch_rows))
         if self._progress is not None:
             self._progress.after_poll(split, rows=isinstance(polled, Polled))
-        if polled is None:
+        if isinstance(polled, Polled):
+            split.position = polled.position
+        elif polled is None:
             due = split.reader.due()
             self._retry = min(self._retry, RETRY_SECONDS if due is None else due)
         return polled
@@ -204,8 +248,26 @@ class SourceInput:
     def _finish(self, finished: OpenSplit) -> Work:
         self._counters.bytes_done += finished.split.nbytes
         self._supply.finish(finished.split)
+        self._finished.append(finished.split.id)
         self._steps.run(self._node, "close", finished.reader.close)
         return self._sent(self._elements(at_once=True))
+
+    def _cut(self, cut: Cut) -> Work:
+        frozen = FrozenChain()
+        yield from self._chain.on_cut(cut, frozen)
+        if self._progress is not None:
+            frozen.memos[self._node.id] = self._progress.memo()
+        opened = (*map(self._positioned, self._open), *self._supply.waiting())
+        state = SourceState(opened, tuple(self._finished))
+        self._on_cut(cut, frozen, state)
+        yield cut
+
+    def _positioned(self, opened: OpenSplit) -> Split:
+        """The split at the position behind the rows that were processed."""
+        position = opened.position
+        if position is not opened.split.position:  # something was polled
+            position = self._steps.run(self._node, "position", partial(opened.reader.processed, position))
+        return replace(opened.split, position=position)
 
     def _elements(self, *, at_once: bool = False) -> list[Watermark | Status]:
         if self._progress is None:

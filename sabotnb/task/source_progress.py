@@ -11,12 +11,12 @@ the watermark there is: other splits have advanced event time while it had none.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sabotnb.graph import EventTime
 from sabotnb.metrics import WatermarkHolder
-from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Reader, Split, Status, Watermark
+from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Memo, Position, Reader, Split, Status, Watermark
 
 WATERMARK_SECONDS = 0.05
 
@@ -26,10 +26,14 @@ POLL_SECONDS = 1.5
 
 @dataclass(slots=True, eq=False)
 class OpenSplit:
-    """A split that is read; ``quiet`` are the seconds that it was asked for rows since it had some."""
+    """A split that is read, and the ``position`` behind the rows that were polled of it.
+
+    ``quiet`` are the seconds that it was asked for rows since it had some.
+    """
 
     split: Split
     reader: Reader
+    position: Position
     quiet: float = 0.0
     polled_at: float | None = None
     idle: bool = False
@@ -52,6 +56,16 @@ class SourceProgress:
         self._pending = MIN_WATERMARK
         self._sent_at = float("-inf")
         self._idle = False
+
+    def memo(self) -> Memo:
+        """What was sent, for a task that continues behind a cut."""
+        return {"sent": self._sent, "idle": self._idle}
+
+    def restored(self, memos: Sequence[Memo]) -> list[Status]:
+        """Continue where one or more tasks were at a cut; returns the status that downstream tasks do not expect."""
+        self._sent = self._pending = min((memo["sent"] for memo in memos), default=MIN_WATERMARK)
+        self._idle = bool(memos) and all(memo["idle"] for memo in memos)
+        return [Status(idle=True)] if self._idle else []
 
     def opened(self, split: OpenSplit) -> None:
         """Let a split that lies behind the watermark begin at the watermark: its earlier rows are delayed."""
@@ -92,6 +106,7 @@ class SourceProgress:
         elements: list[Watermark | Status] = []
         if self._sent < self._pending < MAX_WATERMARK and (at_once or idle or self.seconds_left() == 0):
             self._sent, self._sent_at = self._pending, self._now()
+            self._idle = False  # as downstream tasks take it
             elements.append(Watermark(self._sent))
         if idle and not self._idle:
             self._idle = True

@@ -48,6 +48,10 @@ class SplitSupply:
         """True if there is a split to begin."""
         return bool(self._splits)
 
+    def waiting(self) -> tuple[Split, ...]:
+        """The splits that were handed to the task and not begun."""
+        return tuple(self._splits)
+
     @property
     def exhausted(self) -> bool:
         """True if there is no split to begin, and none will come."""

@@ -6,7 +6,11 @@ are open, and exactly one end, which may come without RUNNING if opening fails.
 
 At the end of the input the order is: the sink prepares its output, the operators close, then the last element goes
 downstream. An error in any of these is a failure of the task, so no downstream task may see a regular end before them.
-Then the task waits until the client has read the rows that it must, closes its outputs and gate, and reports.
+Then the task waits until the client has read the rows that it must and its cuts are written (``task_cuts``), closes its
+outputs and gate, and reports.
+
+A task that is restored from a cut loads the states of its operators behind their ``open``, before it reports RUNNING.
+One that had ended before the cut has no operators: it passes its end on, and finishes.
 
 Two threads may report the end: the task's own, and a thread that has waited too long for a canceled task and calls
 ``report_hanging``. ``_conclude`` lets the first of them report and ignores the other. A task that is still opening
@@ -38,6 +42,7 @@ from sabotnb.task.probe import Probe
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps, TaskCanceled
 from sabotnb.task.stopwatch import Stopwatch
+from sabotnb.task.task_cuts import TaskCuts
 from sabotnb.task.task_input import TaskInput
 from sabotnb.task.task_outputs import TaskOutputs
 
@@ -65,6 +70,9 @@ class TaskExecution:
         self._alarms = Alarms()
         self._assembly = Assembly(
             assignment, host, self._gate, self._steps, self._probes, self._counters, self._stopwatch.held
+        )
+        self._cuts = TaskCuts(
+            self.attempt, host.agent, assignment.storage, host.cut_writer, host.report, self._mailbox.wake
         )
         self._chain = Chain((), self._steps, self._probes)
         self._outputs = TaskOutputs((), self._counters)
@@ -187,20 +195,29 @@ class TaskExecution:
         task_input = self._open()
         self._report_running()
         loop = Loop(
-            task_input, self._chain, self._outputs, self._mailbox, self._alarms, self._stopwatch, self._counters
+            task_input,
+            self._chain,
+            self._outputs,
+            self._mailbox,
+            self._alarms,
+            self._stopwatch,
+            self._counters,
+            self._cuts,
         )
         loop.run()
         committables = self._chain.prepare()
         self._end(task_input)
         loop.wait_results_read()
-        return committables
+        loop.wait_written()
+        return (*self._cuts.unstored(), *committables)
 
     def _open(self) -> TaskInput:
         """Create and open everything that the task needs before the first row."""
         self._outputs = self._assembly.outputs(self._mailbox.wake)
         self._chain = self._assembly.chain()
-        self._input = task_input = self._assembly.input(self._chain)
+        self._input = task_input = self._assembly.input(self._chain, self._cuts.take)
         self._chain.open(lambda node: self._assembly.context(node, self._mailbox, self._alarms, task_input))
+        self._assembly.restore(self._chain)
         return self._input
 
     def _end(self, task_input: TaskInput) -> None:
@@ -238,6 +255,7 @@ class TaskExecution:
             if self._concluded:
                 return False
             self._concluded = True
+        self._cuts.end()
         self._host.report(
             TaskChanged(self._host.agent, self.attempt, state, failure, committables, self.counters(), self.sent())
         )

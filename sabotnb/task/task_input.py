@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol, TypeAlias
 
 from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.metrics import WatermarkHolder
-from sabotnb.protocol import AssignSplits, End, Leave, RaiseBound
+from sabotnb.protocol import (
+    MIN_WATERMARK,
+    AssignSplits,
+    Cut,
+    End,
+    Leave,
+    RaiseBound,
+    SourceState,
+    Status,
+    TaskRestore,
+    Watermark,
+)
 from sabotnb.task.chain import Item
+from sabotnb.task.frozen_chain import FrozenChain
 
 Work: TypeAlias = Iterator[Item]
 """Items for the outputs of a task, computed only as far as they are pulled."""
+
+OnCut: TypeAlias = Callable[[Cut, FrozenChain, SourceState | None], None]
+"""Called when a task has frozen at a cut, before the cut goes to its outputs."""
+
+
+def ignore_cut(_cut: Cut, _frozen: FrozenChain, _source: SourceState | None) -> None:
+    """Do nothing: no one asks for the states of this task."""
+
+
+def last_sent(restore: TaskRestore) -> list[Watermark | Status]:
+    """Return the watermark that downstream tasks had at the cut, which a restored task sends first."""
+    us = restore.event_times.get("", MIN_WATERMARK)
+    return [Watermark(us)] if us > MIN_WATERMARK else []
 
 
 class TaskInput(Protocol):
@@ -37,6 +62,18 @@ class TaskInput(Protocol):
 
     def wait(self, timeout: float) -> None:
         """Sleep until there may be an element, the task is woken, or ``timeout`` seconds have passed."""
+        ...
+
+    def restore(self, restore: TaskRestore) -> None:
+        """Continue behind a cut; called once, before the first element."""
+        ...
+
+    def take_cut(self, cut: Cut, *, hold: bool) -> None:
+        """Take ``cut`` by command if it does not come through a gate; with ``hold`` a source reads nothing after it."""
+        ...
+
+    def take_due_cut(self) -> Work | None:
+        """Return the work of the next cut that was commanded; None if there is none. The previous work must be done."""
         ...
 
     def take(self) -> Work | None:

@@ -12,6 +12,7 @@ from sabotnb.exchange.gate import InputGate
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import Union
 from sabotnb.metrics import TaskCounters
+from sabotnb.protocol import TaskRestore
 from sabotnb.protocol.elements import (
     MAX_WATERMARK,
     MIN_WATERMARK,
@@ -61,7 +62,9 @@ class Input:
         self.gate = InputGate((port, channel_key(up, edge=port)) for port, up in channels)
         numbers = {port: self.gate.channels(port) for port in range(ports)}
         steps = Steps()
-        self.input = GateInput(self.gate, numbers, Chain(stages, steps, Probes(counters)), counters, timed)
+        self.cuts = []
+        chain = Chain(stages, steps, Probes(counters))
+        self.input = GateInput(self.gate, numbers, chain, counters, timed, lambda cut, *_: self.cuts.append(cut.id))
 
     def put(self, port, up, element):
         channels = {(channel.port, channel.key.up.task): channel for channel in self.gate.all_channels()}
@@ -399,9 +402,77 @@ def check_attempts(sequence):
         assert attempts.task.input.last_element == (End() if ended else Leave()), sequence
 
 
-def test_a_cut_is_refused():
-    with pytest.raises(ProtocolError, match="cannot handle Cut"):
-        Input((0, 0)).outputs_of(0, 0, Cut(1, CutKind.CHECKPOINT, 1))
+def cut(number):
+    return Cut(number, CutKind.CHECKPOINT, 1)
+
+
+def test_a_cut_is_taken_when_every_channel_has_delivered_it():
+    task = Input((0, 0), (0, 1), (1, 0), ports=2)
+    assert task.outputs_of(0, 0, cut(1), batch(1), cut(2)) == []
+    assert task.outputs_of(1, 0, batch(2), cut(1), batch(3)) == [[2]]
+    assert task.outputs_of(0, 1, batch(4)) == [[4]]
+    assert task.outputs_of(0, 1, Status(idle=True), cut(1)) == [cut(1), [1], [3]]
+    assert task.outputs_of(0, 1, cut(2), batch(5)) == []
+    assert task.outputs_of(1, 0, cut(2)) == [cut(2), [5]]
+    assert task.cuts == [1, 2]
+
+
+@pytest.mark.parametrize("last", [End(), Leave()])
+def test_a_channel_that_ends_is_not_waited_for(last):
+    task = Input((0, 0), (0, 1), (1, 0), ports=2)
+    assert task.outputs_of(0, 0, cut(1), batch(1)) == []
+    assert task.outputs_of(1, 0, batch(2), last) == [[2]]
+    assert task.outputs_of(0, 1, batch(3), last) == [[3], cut(1), [1]]
+    assert task.outputs_of(0, 0, batch(4), End()) == [[4]]
+    assert task.input.ended
+
+
+def test_what_a_port_emits_at_its_end_is_before_the_cut():
+    task = Input((0, 0), (1, 0), ports=2)
+    task.operators[0].on_end = lambda port, reason: (batch(10 + port).data,)
+    assert task.outputs_of(0, 0, cut(1), batch(1)) == []
+    assert task.outputs_of(1, 0, End()) == [[11], cut(1), [1]]
+
+
+def test_no_cut_is_taken_behind_the_end_of_all_channels():
+    task = Input((0, 0))
+    task.put(0, 0, End())
+    task.input.take_cut(cut(1), hold=False)
+    assert task.input.take_due_cut() is None
+    assert task.take() == []
+    assert task.input.ended
+    assert task.cuts == []
+
+
+def test_a_task_without_channels_takes_its_cut_by_command():
+    task = Input(ports=2)
+    for number in (1, 1, 2):
+        task.input.take_cut(cut(number), hold=False)
+    assert [item for _ in range(2) for item in task.input.take_due_cut()] == [cut(1), cut(2)]
+    assert task.input.take_due_cut() is None
+    assert task.cuts == [1, 2]
+
+
+@pytest.mark.parametrize(("delivered", "wrong"), [((0, 1), 2), ((0, 2), 1), ((0, 1, 1, 1), 1)])
+def test_a_cut_out_of_order_is_a_defect(delivered, wrong):
+    task = Input((0, 0), (0, 1))
+    for up, number in zip(delivered[::2], delivered[1::2], strict=True):
+        task.outputs_of(0, up, cut(number))
+    with pytest.raises(ProtocolError, match=f"delivered cut {wrong}, expected"):
+        task.outputs_of(0, 1, cut(wrong))
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["start", "element"])
+def test_a_restored_task_first_sends_its_watermark_when_the_tasks_below_exist(first):
+    task = Input((0, 0), (0, 1))
+    task.input.restore(TaskRestore(event_times={"": 4, "first": 5}))
+    assert task.take() == []
+    if first:
+        assert task.outputs_of(0, 0, batch(1)) == [Watermark(4), [1]]
+    else:
+        task.input.start()
+        assert task.take() == [Watermark(4)]
+        assert task.outputs_of(0, 0, batch(1)) == [[1]]
 
 
 def test_a_marker_that_arrives_on_several_paths_is_passed_on_once():

@@ -1,0 +1,32 @@
+"""The cuts that a task was told to take, and has not taken."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from sabotnb.protocol import Cut
+
+NO_CUT = 0
+"""Cuts of a run count from 1."""
+
+
+class CommandedCuts:
+    """Cuts in order of their ids; one that is told again, or late, is ignored."""
+
+    def __init__(self) -> None:
+        self._cuts: deque[tuple[Cut, bool]] = deque()
+        self._last = NO_CUT
+
+    def add(self, cut: Cut, *, hold: bool) -> None:
+        """Add a cut, with ``hold`` one behind which the task reads nothing."""
+        if cut.id > self._last:
+            self._last = cut.id
+            self._cuts.append((cut, hold))
+
+    def take(self) -> tuple[Cut, bool] | None:
+        """Remove and return the first cut; None if there is none."""
+        return self._cuts.popleft() if self._cuts else None
+
+    def clear(self) -> None:
+        """Take none of them."""
+        self._cuts.clear()
