@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sabotnb.testing.checkpointed_run import CheckpointedRun
 from sabotnb.testing.clock import ManualClock
 from sabotnb.testing.faults import FailAt, Faulty, FaultySink, InjectedFault
 from sabotnb.testing.harness import Harness
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sabotnb.testing.transport_suite import TransportSuite
 
 __all__ = [
+    "CheckpointedRun",
     "Crash",
     "FailAt",
     "Faulty",

@@ -1,0 +1,73 @@
+"""Jobs that are cut at drawn moments, killed, and restored with other parallelism return what they return in one go."""
+
+import random
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import sabotnb as sb
+from sabotnb import col
+from sabotnb.api.running.compiling import compile_graph
+from sabotnb.api.running.sampled_run import collected
+from sabotnb.config import Config
+from sabotnb.testing import CheckpointedRun, assert_rows
+
+SMALL = Config(batch_rows=16, gate_bytes=4096, coalesce_rows=8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four files of 200 rows; t rises in each of them with some disorder, and the files overlap in time."""
+    path = tmp_path_factory.mktemp("files")
+    draw = random.Random(7)
+    for file in range(4):
+        seconds = [file * 100 + i + draw.choice([0, 0, 0, 0, -3, -40]) for i in range(200)]
+        columns = {
+            "id": pa.array(range(file * 200, file * 200 + 200)),
+            "k": pa.array([draw.randrange(9) for _ in seconds]),
+            "t": pa.array([second * 1_000_000 for second in seconds], pa.timestamp("us")),
+        }
+        pq.write_table(pa.table(columns), path / f"{file}.parquet", row_group_size=50)
+    return path
+
+
+def files(folder):
+    return sb.Stream.from_parquet(str(folder))
+
+
+def timed(folder):
+    return files(folder).with_event_time("t", max_delay="5s")
+
+
+JOBS = {
+    "rows": lambda folder: files(folder).filter(col("id") % 3 != 0).select(y=col("id") * 2),
+    "aggregate": lambda folder: files(folder).filter(col("id") > 20).group_by("k").agg(n=sb.count(), s=col("id").sum()),
+    "global aggregate": lambda folder: files(folder).agg(n=sb.count(), s=col("id").sum()),
+    "distinct": lambda folder: files(folder).select("k").distinct(),
+}
+
+
+@cache
+def compiled(name, folder, parallelism):
+    return compile_graph(collected(JOBS[name](folder).flow), parallelism)
+
+
+def restarted(name, folder, storage, seed):
+    """The rows of a job that is cut, killed and restored twice, with drawn parallelism at drawn moments."""
+    draw = random.Random(seed)
+    jobs = [compiled(name, folder, draw.randint(1, 3)) for _ in range(3)]
+    run = CheckpointedRun(jobs[0].execution, jobs[0].splits, str(storage), config=SMALL).start()
+    for following in jobs[1:]:
+        polls = draw.randint(0, 30)
+        cut = run.read(polls).take_cut()
+        run.read(polls + draw.randint(0, 9)).kill()
+        run = run.restored(cut, following.execution).start()
+    return run.finish()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", JOBS)
+def test_each_row_of_the_output_is_there_once(name, folder, tmp_path, seed):
+    assert_rows(restarted(name, folder, tmp_path, seed), JOBS[name](folder).to_rows())
