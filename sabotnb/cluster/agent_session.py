@@ -104,4 +104,5 @@ class AgentSession:
             if not isinstance(error, SabotnbError):  # which says all there is to say, to the job's owner
                 logger.exception("%s cannot %s the output of %s", self.agent, instruction.action, instruction.run)
             failure = commit_failure(instruction, error)
-        self._report(Committed(self.agent, instruction.run, instruction.epoch, instruction.action, failure))
+        about = (instruction.run, instruction.epoch, instruction.action)
+        self._report(Committed(self.agent, *about, failure, instruction.cut))

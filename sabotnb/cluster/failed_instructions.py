@@ -19,6 +19,8 @@ from sabotnb.protocol import (
     Fence,
     Instruction,
     Reply,
+    Store,
+    Stored,
     Submitted,
     TaskChanged,
     TaskState,
@@ -41,15 +43,18 @@ def events_after(instruction: Instruction, failure: Failure) -> Sequence[Event]:
 
     Nothing waits for the answer to a timer, a notification or the end of a job, so these have no event.
     """
+    events: Sequence[Event] = ()
     match instruction:
         case Deploy(agent, deployment):
-            return [TaskChanged(agent, attempt, TaskState.FAILED, failure) for attempt in deployment.attempts]
+            events = [TaskChanged(agent, attempt, TaskState.FAILED, failure) for attempt in deployment.attempts]
         case Commit(agent, run, epoch, action):
-            return [Committed(agent, run, epoch, action, failure)]
+            events = [Committed(agent, run, epoch, action, failure, instruction.cut)]
+        case Store(stored):
+            events = [Stored(stored.run, stored.epoch, stored.cut, failure)]
         case Tell(agent, CancelTasks()):  # an agent that is declared lost is fenced, which ends its tasks
-            return [AgentDown(agent, failure.message)]
+            events = [AgentDown(agent, failure.message)]
         case Tell(_, command) if not isinstance(command, EndRun | DropRun | Fence):
-            return [Fail("", command.run, failure)]
+            events = [Fail("", command.run, failure)]
         case Reply(value=Submitted(run)):
-            return [Fail("", run, failure)]
-    return ()
+            events = [Fail("", run, failure)]
+    return events

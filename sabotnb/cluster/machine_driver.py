@@ -41,6 +41,9 @@ from sabotnb.protocol import (
     JobChanged,
     Reply,
     SetTimer,
+    Store,
+    Stored,
+    StoredCut,
     Submitted,
     Tell,
     TimerEvent,
@@ -125,6 +128,8 @@ class MachineDriver:
                 self._tell(agent, "sabot-commit", instruction, self._blobs.to_commit(agent, run))
             case Tell(agent, command):
                 self._tell(agent, "sabot-tell", command)
+            case Store(stored):
+                self._store(stored)
             case SetTimer(event, at):
                 self._set_timer(event, at)
             case Reply():
@@ -138,6 +143,10 @@ class MachineDriver:
         if address in self._scheduler.stream_comms:
             packed = {"op": op, "message": control_codec.dumps(message)}
             self._scheduler.worker_send(address, packed if blobs is None else {**packed, "blobs": blobs})
+
+    def _store(self, stored: StoredCut) -> None:
+        """Keep a cut for as long as this process lives; the answer is an event of its own."""
+        self._loop.call_soon(self.take, Stored(stored.run, stored.epoch, stored.cut))
 
     def _set_timer(self, event: TimerEvent, at: float) -> None:
         if event in self._timers:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sabotnb.execution.job_run import JobRun
+from sabotnb.errors import StaleMessage
+from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.runs import Runs
 from sabotnb.execution.slots import SlotPool
 from sabotnb.protocol import AgentInfo, Attempt, Command, Tell
@@ -27,6 +28,15 @@ class ClusterState:
     def jobs(self) -> dict[str, JobRun]:
         """The current run of each name, in order of submission."""
         return self.runs.current
+
+    def find_task(self, agent: str, attempt: Attempt, does: str) -> tuple[JobRun, TaskVertex]:
+        """Return the task that ``agent`` reports about, and its run; StaleMessage if it is over or another agent's."""
+        job = self.jobs.get(attempt.run.job)
+        task = job.tasks.get(attempt.task) if job else None
+        fenced = agent not in self.agents
+        if job is None or task is None or task.attempt != attempt or task.slot.agent != agent or fenced:
+            raise StaleMessage(f"{agent} {does} {attempt}, which is over")
+        return job, task
 
     def tell_used(self, job: JobRun, command: Command) -> Iterable[Tell]:
         """Send ``command`` to every registered agent that ever had a task of ``job``."""

@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from sabotnb.execution.committables import merged
 from sabotnb.execution.placement import SlotRequest
+from sabotnb.execution.restoring import finished_splits
+from sabotnb.execution.run_cuts import RunCuts
 from sabotnb.execution.slots import Slot, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
 from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
@@ -26,6 +29,7 @@ from sabotnb.protocol import (
     Queue,
     RunId,
     TaskId,
+    TaskRestore,
     TaskState,
 )
 
@@ -43,6 +47,10 @@ class TaskVertex:
     counters: TaskCounters = field(default_factory=TaskCounters)
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)
     failures: int = 0
+    assigned: list[str] = field(default_factory=list)
+    """The splits that it was handed, by id; the task of a source that is FINISHED has read all of them."""
+    committables: tuple[Committable, ...] = ()
+    """What it reported with FINISHED; those that belong to a stored cut are removed."""
     queues: tuple[Queue, ...] = ()
     reports: Reports = field(default_factory=Reports)
     last_report_at: float | None = None
@@ -103,13 +111,19 @@ class JobRun:
     """Number of tasks that have not ended, by agent; agents stay, with 0, in order of first use."""
     queues: dict[str, SplitQueue] = field(default_factory=dict)
     """By source vertex, the splits that no task has yet."""
+    cuts: RunCuts = field(default_factory=RunCuts)
     committables: list[Committable] = field(default_factory=list)
+    """The output up to the last stored cut that is not known to be committed."""
+    finished_before: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By source vertex, the splits that were read completely before this epoch, by id."""
     failure: Failure | None = None
     note: str = ""
     """What a user should know about a canceled run, such as a task that does not return."""
     committer: str | None = None
     lost_committers: int = 0
     """How many agents were lost while they committed or aborted its output."""
+    output_stays: bool = False
+    """True if no agent could finish a commit, part of which may be visible: then nothing of it is removed."""
     commit_deadline: float = 0.0
     """When the run fails unless an agent has joined to commit its output, by the machine's clock."""
     losses: list[Loss] = field(default_factory=list)
@@ -150,6 +164,11 @@ class JobRun:
     def goes_on(self) -> bool:
         """True unless the run has ended or is ending."""
         return self.state in BEGUN and not self.stopping
+
+    @property
+    def commits_cuts(self) -> bool:
+        """True if the output of each stored cut is committed at once, False if all of it is at the end."""
+        return self.request.commits and not self.topology.bounded
 
     @property
     def restarts(self) -> int:
@@ -207,7 +226,10 @@ class JobRun:
         if self.state is JobState.RESTARTING:
             self.epoch += 1
         previous, self.tasks = self.tasks, {}
-        self.committables.clear()
+        self.cuts.begin_epoch(commits=self.commits_cuts)
+        base = self.cuts.base
+        self.committables = list(base.committables) if base is not None else []
+        self.finished_before = finished_splits(base, self.topology) if base is not None else {}
         self.last_report_at.clear()
         for vertex, slots in placement.items():
             for index, slot in enumerate(slots):
@@ -246,14 +268,21 @@ class JobRun:
         """True if every task is in one of ``states``."""
         return sum(self.counts[state] for state in states) == len(self.tasks)
 
+    def uncommitted(self) -> list[Committable]:
+        """All output that is complete and not known to be committed."""
+        return merged(self.committables, *(task.committables for task in self.tasks.values()))
+
     def over(self) -> bool:
         """True if no task runs any more."""
         return self.all_in(*TERMINAL_TASK)
 
     def deployments(
-        self, agents: Mapping[str, AgentInfo], splits: Mapping[TaskId, AssignSplits]
+        self,
+        agents: Mapping[str, AgentInfo],
+        splits: Mapping[TaskId, AssignSplits],
+        restores: Mapping[TaskId, TaskRestore],
     ) -> Iterator[tuple[str, Deployment]]:
-        """Yield each agent with the ``Deployment`` that starts its tasks, which begin with ``splits``."""
+        """Yield each agent with the ``Deployment`` that starts its tasks, from ``restores`` and with ``splits``."""
         by_vertex: dict[str, list[str]] = {}
         numbers: dict[str, list[int]] = {}
         by_agent: dict[str, list[Attempt]] = {}
@@ -266,6 +295,7 @@ class JobRun:
             {vertex: tuple(attempts) for vertex, attempts in numbers.items()},
             {agent: agents[agent] for agent in by_agent},
         )
+        policy = self.request.checkpoint
         for agent, attempts in by_agent.items():
             yield (
                 agent,
@@ -276,5 +306,7 @@ class JobRun:
                     placement=where,
                     attempts=tuple(attempts),
                     splits=tuple(splits[attempt.task] for attempt in attempts if attempt.task in splits),
+                    restores={attempt: restores[attempt.task] for attempt in attempts if attempt.task in restores},
+                    storage=policy.storage if policy is not None else None,
                 ),
             )

@@ -6,8 +6,8 @@ Theory of operation
 order. The machine has no clock, sockets or threads. ``cluster.machine_driver`` feeds it on the scheduler's event loop
 and carries its instructions out; tests and the simulator feed it directly. Even time is an event, which ``SetTimer``
 asks for. Agents' events are handled in this module, clients' commands in ``job_commands``, the allocation of slots in
-``scheduling``, splits of sources in ``split_handout``, the end of a run in ``termination``. All of them share one
-``ClusterState``.
+``scheduling``, splits of sources in ``split_handout``, cuts in ``checkpoint_coordinator``, the end of a run in
+``termination``. All of them share one ``ClusterState``.
 
 **States of a run** (every legal move is in ``transitions``)::
 
@@ -44,15 +44,18 @@ from collections.abc import Callable, Iterable, Mapping
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
+from sabotnb.execution import checkpoint_coordinator as coordinator
 from sabotnb.execution import replies
-from sabotnb.execution.cluster_state import ClusterState, tell_running
+from sabotnb.execution.cluster_state import ClusterState
+from sabotnb.execution.cut_events import CutEvents
 from sabotnb.execution.job_commands import Handler, JobCommands
-from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.leases import Leases
 from sabotnb.execution.reporting import take_report
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.sessions import Sessions
 from sabotnb.execution.split_handout import hand_out
+from sabotnb.execution.starting import is_open, start
 from sabotnb.execution.status.overview import Overview
 from sabotnb.execution.termination import Termination
 from sabotnb.execution.transitions import TERMINAL_TASK
@@ -60,7 +63,6 @@ from sabotnb.protocol import (
     AgentDown,
     AgentLeaving,
     AgentUp,
-    Attempt,
     CommitOverdue,
     Committed,
     Event,
@@ -68,11 +70,9 @@ from sabotnb.protocol import (
     Fence,
     Heartbeat,
     Instruction,
-    JobChanged,
     JobState,
     LeasesDue,
     MetricsReported,
-    PauseSources,
     PeerLost,
     RestartDue,
     RestartOverdue,
@@ -80,7 +80,6 @@ from sabotnb.protocol import (
     SessionOverdue,
     SetTimer,
     SplitWanted,
-    StartSources,
     TaskChanged,
     TaskState,
     Tell,
@@ -123,6 +122,7 @@ class Machine:
             SessionOverdue: self._sessions.overdue,
             RestartDue: self._ending.restart_due,
             RestartOverdue: self._ending.restart_overdue,
+            **CutEvents(state, self._ending).handlers(),
             **JobCommands(state, self._scheduling, self._ending, next_number).handlers(),
         }
 
@@ -192,7 +192,7 @@ class Machine:
                 if task.slot.agent == agent and task.state not in TERMINAL_TASK:
                     job.move_task(task, TaskState.FAILED)
             yield from self._ending.fail(now, job, failure, suspects)
-        elif job.committer == agent and not job.state.terminal:
+        if job.committer == agent and not job.state.terminal:
             yield from self._ending.lose_committer(now, job)
 
     def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:
@@ -231,11 +231,11 @@ class Machine:
     # Tasks
 
     def _task_changed(self, now: float, event: TaskChanged) -> Iterable[Instruction]:
-        job, task = self._find(event.agent, event.attempt, f"reports {event.state.value} of")
+        job, task = self._state.find_task(event.agent, event.attempt, f"reports {event.state.value} of")
         if task.state is TaskState.CANCELING and event.state is TaskState.RUNNING:
             return  # the report was under way when the task was told to cancel
         job.move_task(task, event.state)
-        job.committables.extend(event.committables)
+        task.committables = event.committables
         if event.counters is not None:
             task.end(event.counters, event.sent)
         if event.state is TaskState.CANCELED and event.failure is not None:
@@ -245,25 +245,16 @@ class Machine:
         elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):
             # the machine asked for no cancel, so the agent's process is ending
             yield from self._ending.fail(now, job, self._loss(event.agent, "it is shutting down"), frozenset())
-        elif job.state is JobState.DEPLOYING and job.all_in(TaskState.RUNNING, TaskState.FINISHED):
-            job.move(JobState.RUNNING, now)
-            yield JobChanged(job.name, job.state)
-            if job.paused:  # paused before it began; told first, so that not a single row is read
-                yield from tell_running(job, PauseSources(job.id, job.epoch))
-            yield from tell_running(job, StartSources(job.id, job.epoch))
+        elif is_open(job):
+            yield from self._ending.commit_next(now, job)
+            yield from start(now, job)
+        elif event.state is TaskState.FINISHED:
+            yield from coordinator.task_ended(now, job, event.attempt.task)
         yield from self._ending.wind_up(now, job)
 
     def _split_wanted(self, _now: float, event: SplitWanted) -> Iterable[Instruction]:
-        job, task = self._find(event.agent, event.attempt, "asks for splits of")
+        job, task = self._state.find_task(event.agent, event.attempt, "asks for splits of")
         return hand_out(job, event) if task.state is TaskState.RUNNING else ()
-
-    def _find(self, agent: str, attempt: Attempt, does: str) -> tuple[JobRun, TaskVertex]:
-        job = self.jobs.get(attempt.run.job)
-        task = job.tasks.get(attempt.task) if job else None
-        fenced = agent not in self.agents
-        if job is None or task is None or task.attempt != attempt or task.slot.agent != agent or fenced:
-            raise StaleMessage(f"{agent} {does} {attempt}, which is over")
-        return job, task
 
     def _metrics(self, now: float, event: MetricsReported) -> Iterable[Instruction]:
         if event.agent in self.agents:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from sabotnb.errors import AgentLost, JobCanceled, JobReplaced, SinkError
+from sabotnb.errors import AgentLost, CheckpointError, JobCanceled, JobReplaced, SinkError
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import SlotRequest
+from sabotnb.execution.run_cuts import PendingCut
 from sabotnb.execution.slots import SlotStatistics
 from sabotnb.protocol import (
     AgentInfo,
@@ -143,6 +144,19 @@ def commit_given_up(name: str, cause: str) -> Failure:
         f"job {name!r} wrote all rows, but they may be committed in part only: {cause}. Files that it replaces may "
         "still be there, and a job that appends would add rows twice. When env.slots() lists an agent, look into the "
         "output folder and run the job again.",
+    )
+
+
+def cut_overdue(job: JobRun, pending: PendingCut) -> Failure:
+    """A checkpoint was not complete in time."""
+    missing = sorted(map(str, pending.missing))
+    others = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    seconds = job.request.checkpoint.timeout if job.request.checkpoint is not None else 0
+    return Failure(
+        CheckpointError.__name__,
+        f"checkpoint {pending.cut.id} was not complete after {seconds:g} s; it waited for "
+        f"{', '.join(missing[:3])}{others}. The job goes on. If these tasks are busy, give the job more of them: "
+        ".run(parallelism=...), or a longer sb.checkpoint(timeout=...)",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import strategy
+from sabotnb.execution.restoring import task_restores
 from sabotnb.execution.slots import assign
 from sabotnb.execution.split_handout import first_splits
 from sabotnb.protocol import Deploy, DropRun, Instruction, JobChanged, JobState, TaskState
@@ -48,7 +49,9 @@ class Scheduling:
             for task in job.tasks.values():
                 job.move_task(task, TaskState.DEPLOYING)
             yield JobChanged(job.name, job.state)
-            deployments = job.deployments(self._state.agents, first_splits(job))
+            base = job.cuts.base
+            restores = task_restores(base, job.topology, list(job.tasks)) if base is not None else {}
+            deployments = job.deployments(self._state.agents, first_splits(job, restores), restores)
             yield from (Deploy(agent, deployment) for agent, deployment in deployments)
 
     def forget(self, job: JobRun) -> Iterable[Instruction]:

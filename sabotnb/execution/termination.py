@@ -35,11 +35,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sabotnb.errors import StaleMessage
+from sabotnb.execution import checkpoint_coordinator as coordinator
 from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState
+from sabotnb.execution.committables import without
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.restarting import explained_end, recorded_loss, restart_time
 from sabotnb.execution.scheduling import Scheduling
+from sabotnb.execution.starting import start
 from sabotnb.protocol import (
     CancelTasks,
     Commit,
@@ -81,16 +84,14 @@ class Termination:
         the operators with functions of the user that a lost worker ran; None if no worker was lost.
         """
         if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
-            was = job.state
             final = recorded_loss(now, job, failure, suspects)
             if final is not None:
                 job.failure = final
-                job.move(JobState.FAILING, now)
-            elif was is not JobState.RESTARTING:
-                job.move(JobState.RESTARTING, now)
-            if job.state is not was:
-                yield JobChanged(job.name, job.state)
-                yield from self._cancel_tasks(job)
+                yield from self._take_down(now, job, JobState.FAILING)
+            elif job.state is not JobState.RESTARTING:
+                yield from self._take_down(now, job, JobState.RESTARTING)
+                job.committer = None  # the next epoch commits the last cut again, whatever becomes of this commit
+                job.cuts.commits.clear()
         elif job.state is JobState.FAILING and suspects is not None:
             job.failure = explained_end(now, job, failure, suspects) or job.failure
         yield from self.wind_up(now, job)
@@ -101,16 +102,15 @@ class Termination:
             job.move(JobState.CANCELED, now)
             yield from self._end(now, job)
         elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
-            job.move(JobState.CANCELING, now)
-            yield JobChanged(job.name, job.state)
-            yield from self._cancel_tasks(job)
+            yield from self._take_down(now, job, JobState.CANCELING)
             yield from self.wind_up(now, job)  # of a run that waits for slots to start again, no task is left
 
     def wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """Commit or abort the output, or start again, if no task of the run is left; otherwise do nothing."""
-        if not job.over() or job.committer is not None:
+        if not job.over() or job.committer is not None or job.cuts.storing:
             return
         if job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED):
+            yield from coordinator.abandon(now, job)
             if job.request.commits:
                 job.move(JobState.COMMITTING, now)
                 yield JobChanged(job.name, job.state)
@@ -121,7 +121,10 @@ class Termination:
         elif job.state is JobState.RESTARTING:
             yield SetTimer(RestartDue(job.id, job.epoch), restart_time(now, job))
         elif job.state in (JobState.FAILING, JobState.CANCELING):
-            yield from self.ask_committer(now, job)
+            if job.output_stays:
+                yield from self._removed(now, job)
+            else:
+                yield from self.ask_committer(now, job)
 
     def restart_due(self, now: float, event: RestartDue) -> Iterable[Instruction]:
         """Release the slots of a run that starts again, and let it wait for new ones."""
@@ -151,17 +154,21 @@ class Termination:
         waits = job is not None and (job.id, job.epoch) == (event.run, event.epoch)
         return job if waits and job is not None and job.state is JobState.RESTARTING else None
 
-    def ask_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """Ask an agent to commit or abort the run's output; agents that ran its tasks, and have its graph, come first.
+    def commit_next(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """Have the output of the next stored cut committed, unless that of another one is being committed."""
+        if job.cuts.commits and job.committer is None:
+            yield from self.ask_committer(now, job)
 
-        Without any agent, it waits for one until a deadline.
+    def ask_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """Ask an agent to commit the next cut, if there is one, or else to commit or abort all output of the run.
+
+        Agents that ran its tasks, and have its graph, come first. Without any agent, it waits for one until a deadline.
         """
         agents = self._state.agents
         candidates = [*(agent for agent in job.used_agents() if agent in agents), *agents]
         job.committer = candidates[0] if candidates and job.request.commits else None
-        action = _action(job)
         if job.committer is not None:
-            yield Commit(job.committer, job.id, job.epoch, action, job.request.execution, tuple(job.committables))
+            yield _commit(job, job.committer)
         elif not job.request.commits:
             yield from self._removed(now, job)
         else:
@@ -173,7 +180,7 @@ class Termination:
         job.lost_committers += 1
         if job.lost_committers < MOST_COMMITTERS:
             yield from self.ask_committer(now, job)
-        elif job.state is JobState.COMMITTING:
+        elif job.state is JobState.COMMITTING or job.cuts.commits:
             yield from self._give_commit_up(
                 now, job, f"{job.lost_committers} workers were lost while they committed it"
             )
@@ -197,10 +204,12 @@ class Termination:
         """An agent has committed or aborted a run's output, or failed to commit it."""
         job = self._state.jobs.get(event.run.job)
         asked = job is not None and (job.id, job.epoch, job.committer) == (event.run, event.epoch, event.agent)
-        if job is None or not asked or job.state.terminal or event.action != _action(job):
+        if job is None or not asked or job.state.terminal or (event.action, event.cut) != _asked(job):
             about = f"{event.action} of {event.run}, epoch {event.epoch}"
             raise StaleMessage(f"{event.agent} reports {about}, which is over")
-        if event.action == "abort":
+        if event.cut is not None:
+            yield from self._cut_committed(now, job, event.failure)
+        elif event.action == "abort":
             yield from self._removed(now, job)
         elif event.failure is not None:
             job.failure = event.failure
@@ -212,6 +221,33 @@ class Termination:
             job.move(JobState.FINISHED, now)
             yield from self._end(now, job)
 
+    def _cut_committed(self, now: float, job: JobRun, failure: Failure | None) -> Iterable[Instruction]:
+        cut = job.cuts.commits.popleft()
+        job.committer, job.lost_committers = None, 0
+        if failure is None:
+            job.committables = without(job.committables, cut.committables)
+            yield from start(now, job)
+        else:
+            yield from self._fail_commit(now, job, failure)
+        yield from self.commit_next(now, job)
+        yield from self.wind_up(now, job)
+
+    def _fail_commit(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
+        """Output of a stored cut is not committed, so the run ends."""
+        if job.state is JobState.CANCELING:
+            job.note = job.note or failure.message
+        else:
+            job.failure = job.failure or failure
+        if job.state in (JobState.DEPLOYING, JobState.RUNNING):
+            yield from self._take_down(now, job, JobState.FAILING)
+
+    def _take_down(self, now: float, job: JobRun, state: JobState) -> Iterable[Instruction]:
+        """Let a run end its tasks, and with them the cut in progress."""
+        job.move(state, now)
+        yield from coordinator.abandon(now, job)
+        yield JobChanged(job.name, job.state)
+        yield from self._cancel_tasks(job)
+
     def _cancel_tasks(self, job: JobRun) -> Iterable[Instruction]:
         agents = job.agents()  # taken before the moves below
         for task in job.tasks.values():
@@ -220,10 +256,17 @@ class Termination:
         yield from (Tell(agent, CancelTasks(job.id, job.epoch)) for agent in agents)
 
     def _give_commit_up(self, now: float, job: JobRun, cause: str) -> Iterable[Instruction]:
-        job.failure = replies.commit_given_up(job.name, cause)
+        failure = replies.commit_given_up(job.name, cause)
         job.committer = None
-        job.move(JobState.FAILED, now)
-        yield from self._end(now, job)
+        if job.state is JobState.COMMITTING:
+            job.failure = failure
+            job.move(JobState.FAILED, now)
+            yield from self._end(now, job)
+        else:
+            job.cuts.commits.clear()
+            job.output_stays = True
+            yield from self._fail_commit(now, job, failure)
+            yield from self.wind_up(now, job)
 
     def _removed(self, now: float, job: JobRun) -> Iterable[Instruction]:
         job.move(JobState.CANCELED if job.state is JobState.CANCELING else JobState.FAILED, now)
@@ -239,6 +282,17 @@ class Termination:
             yield from self._scheduling.place_pending(now)
 
 
-def _action(job: JobRun) -> str:
-    """The action asked of the committer; a run that is not COMMITTING loses its output."""
-    return "commit" if job.state is JobState.COMMITTING else "abort"
+def _asked(job: JobRun) -> tuple[str, int | None]:
+    """The action asked of the committer, and its cut. A run that is not COMMITTING loses the rest of its output."""
+    if job.cuts.commits:
+        return "commit", job.cuts.commits[0].cut
+    return "commit" if job.state is JobState.COMMITTING else "abort", None
+
+
+def _commit(job: JobRun, agent: str) -> Commit:
+    action, cut = _asked(job)
+    committables = job.uncommitted()
+    if cut is not None:  # what is new in it: its output that an earlier cut had too is committed
+        stored = job.cuts.commits[0].committables
+        committables = without(stored, without(stored, committables))
+    return Commit(agent, job.id, job.epoch, action, job.request.execution, tuple(committables), cut)

@@ -38,11 +38,14 @@ class SplitQueue:
             taken.append(split)
         return tuple(taken)
 
-    def deal(self, *, whole: bool) -> list[tuple[Split, ...]]:
-        """Remove the splits with which the tasks begin: one for each task, or all of them in turn if ``whole``."""
+    def deal(self, tasks: int | None = None, *, whole: bool) -> list[tuple[Split, ...]]:
+        """Remove the splits with which ``tasks`` begin, all by default: one for each, or all in turn if ``whole``."""
+        tasks = self._tasks if tasks is None else tasks
         if not whole:
-            return [self.take(0) for _ in range(self._tasks)]
+            return [self.take(0) for _ in range(tasks)]
+        if not tasks:
+            return []
         dealt = list(self._splits)
         self._splits.clear()
         self._nbytes = 0
-        return [tuple(dealt[index :: self._tasks]) for index in range(self._tasks)]
+        return [tuple(dealt[index::tasks]) for index in range(tasks)]

@@ -47,6 +47,11 @@ class JobVertex:
     memory: int = 256 << 20
 
     @property
+    def operator_ids(self) -> tuple[str, ...]:
+        """The ids of its chain."""
+        return tuple(operator.id for operator in self.operators)
+
+    @property
     def role(self) -> str:
         """What the vertex is to people: source, sink or operator."""
         return "source" if self.reads else "sink" if self.writes else "operator"

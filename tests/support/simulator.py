@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from sabotnb.execution import Machine
 from sabotnb.protocol import (
@@ -11,8 +12,10 @@ from sabotnb.protocol import (
     AgentUp,
     Cancel,
     CancelTasks,
+    ChainedOperator,
     Commit,
     Committed,
+    CutAcked,
     Deploy,
     DropResults,
     Event,
@@ -24,8 +27,12 @@ from sabotnb.protocol import (
     SessionChanged,
     SetTimer,
     Stop,
+    Store,
+    Stored,
     Submit,
+    TakeCut,
     TaskChanged,
+    TaskSnapshot,
     TaskState,
     Tell,
     UserCommand,
@@ -49,15 +56,17 @@ def agent(number: int, slots: int = 4, **more) -> AgentInfo:
 
 
 def request(name="job", vertices=(("work", 2),), edges=(), owner="me", fingerprint="f", **more) -> JobRequest:
-    """A request for vertices, each a ``JobVertex`` or its id and parallelism."""
+    """A request for vertices, each a ``JobVertex`` or its id and parallelism; its operator has its id by default."""
     known = (vertex if isinstance(vertex, JobVertex) else JobVertex(*vertex) for vertex in vertices)
+    known = (v if v.operators else replace(v, operators=(ChainedOperator(v.id, "map"),)) for v in known)
     return JobRequest(name, owner, fingerprint, execution={}, topology=JobTopology.of(known, edges), **more)
 
 
 class Simulator:
     """Feeds a machine whose agents follow each instruction at once; ``silent`` agents do so at ``speak``.
 
-    ``running`` are the tasks that were opened and have not ended.
+    ``running`` are the tasks that were opened and have not ended. They acknowledge a cut with their ``snapshots``,
+    unless their agent is ``deaf``. The job store answers with ``refusal``, unless it is ``busy``.
     """
 
     def __init__(self, agents: int = 2, slots: int = 4) -> None:
@@ -68,6 +77,10 @@ class Simulator:
         self.replies = {}
         self.timers = {}
         self.silent = set()
+        self.snapshots = {}
+        self.deaf = set()
+        self.refusal = None
+        self.busy = False
         self.unheeded = []
         for number in range(1, agents + 1):
             self.feed(AgentUp(agent(number, slots)))
@@ -103,8 +116,16 @@ class Simulator:
                 ]
                 self.running = [entry for entry in self.running if entry not in mine]
                 yield from (TaskChanged(who, attempt, TaskState.CANCELED) for _, attempt in mine)
-            case Commit(who, run, epoch, action):
-                yield Committed(who, run, epoch, action)
+            case Tell(who, TakeCut(run, epoch, cut)) if who not in self.deaf:
+                yield from (
+                    CutAcked(who, attempt, cut.id, self.snapshots.get(attempt.task, TaskSnapshot()))
+                    for agent_id, attempt in list(self.running)
+                    if agent_id == who and (attempt.run, attempt.epoch) == (run, epoch)
+                )
+            case Store(stored) if not self.busy:
+                yield Stored(stored.run, stored.epoch, stored.cut, self.refusal)
+            case Commit(who, run, epoch, action, cut=cut):
+                yield Committed(who, run, epoch, action, cut=cut)
             case Reply(command, value, failure):
                 self.replies[command] = failure or value
             case SetTimer(event, at):

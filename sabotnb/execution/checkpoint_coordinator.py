@@ -1,0 +1,175 @@
+"""Takes checkpoints: begins cuts, collects their acknowledgements, and has complete cuts stored.
+
+Theory of operation
+-------------------
+A cut passes through a run once. The machine begins it, and knows nothing of its way through the tasks::
+
+    begin --TakeCut--> every agent of the run
+             <--CutAcked-- each task, with its snapshot       (a task that is FINISHED without one has ended before it)
+    none is missing: --Store--> job store
+             <--Stored--  it is the last cut of the run; --CutStored--> every agent; its output is committed
+
+**One at a time.** The next cut begins when the previous one is stored or abandoned. The timer (``CutDue``) is set only
+while there is none, for ``interval`` after the begin of the last one, or ``pause`` after its end if that is later.
+
+**Ended tasks.** An agent reports the acknowledgement of a task before its end. A task that ends while it is missing has
+therefore not passed the cut: all of its rows are before it for the tasks behind it, its committables join the cut, and
+all splits that it was assigned are finished. Those of a task that ends after it has passed the cut belong to the next.
+
+**Abandoned cuts.** ``CutFailed``, the timeout, and everything that ends or restarts the run abandon a cut. Tasks are
+not told: they may still pass it, and their acknowledgements are refused. They repeat its committables with the next
+cut, as they were not told that it is stored. A cut that is being stored is never abandoned: its row may be there
+already, and a run that went on from an older cut could not tell. So the end and the restart of the run wait for the
+answer of the store (see ``termination``).
+
+**Output.** ``JobRun.committables`` are the output of stored cuts that is not known to be committed. A cut is stored
+with them and with what is new in it. An endless run commits the new output of each cut, in the order of cuts; a bounded
+run commits all of it at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sabotnb.execution.cluster_state import tell_running
+from sabotnb.execution.committables import merged, without
+from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.run_cuts import PendingCut
+from sabotnb.protocol import (
+    CheckpointPolicy,
+    Committable,
+    Cut,
+    CutDue,
+    CutKind,
+    CutOverdue,
+    CutStored,
+    Failure,
+    Instruction,
+    JobChanged,
+    JobState,
+    SetTimer,
+    SourceState,
+    Store,
+    StoredCut,
+    TakeCut,
+    TaskId,
+    TaskSnapshot,
+    TaskState,
+)
+
+ENDED = TaskSnapshot(ended=True)
+
+
+def set_timer(now: float, job: JobRun) -> Iterable[Instruction]:
+    """Set the timer for the next checkpoint, if the run takes any."""
+    policy, cuts = job.request.checkpoint, job.cuts
+    if policy is not None and may_begin(job):
+        began = max(cuts.began, job.changed)  # the first one is due an interval after the run was RUNNING
+        at = max(now, began + policy.interval, cuts.ended + policy.pause)
+        yield SetTimer(CutDue(job.id, job.epoch), at)
+
+
+def may_begin(job: JobRun) -> bool:
+    """True if a cut may begin: the run is RUNNING and goes on, and no cut is in progress."""
+    return job.state is JobState.RUNNING and job.goes_on and job.cuts.pending is None
+
+
+def begin(now: float, job: JobRun, policy: CheckpointPolicy, kind: CutKind) -> Iterable[Instruction]:
+    """Begin a cut of ``job``, which may begin one."""
+    cuts = job.cuts
+    cuts.number += 1
+    cuts.began = now
+    cut = Cut(cuts.number, kind, job.epoch)
+    missing = {task for task, vertex in job.tasks.items() if vertex.state is not TaskState.FINISHED}
+    cuts.pending = PendingCut(cut, now, missing)
+    job.version += 1
+    yield SetTimer(CutOverdue(job.id, job.epoch, cut.id), now + policy.timeout)
+    yield from tell_running(job, TakeCut(job.id, job.epoch, cut))
+
+
+def acknowledge(now: float, job: JobRun, task: TaskId, snapshot: TaskSnapshot) -> Iterable[Instruction]:
+    """``task``, which was missing, has passed the cut in progress."""
+    pending = job.cuts.pending
+    if pending is not None:
+        pending.snapshots[task] = snapshot
+        yield from task_ended(now, job, task)
+
+
+def task_ended(now: float, job: JobRun, task: TaskId) -> Iterable[Instruction]:
+    """The cut in progress does not wait for ``task`` any more. A cut that waits for none is complete."""
+    pending = job.cuts.pending
+    if pending is None or task not in pending.missing:
+        return
+    pending.missing.discard(task)
+    if not pending.missing and not job.over():  # a run that is over commits its output instead
+        pending.storing = _stored_cut(now, job, pending)
+        yield Store(pending.storing)
+
+
+def stored(now: float, job: JobRun, pending: PendingCut) -> Iterable[Instruction]:
+    """The job store has the cut: it is the last one of the run, and its output may be committed."""
+    cuts, cut = job.cuts, pending.storing
+    assert cut is not None
+    _end(now, job)
+    cuts.failures, cuts.last_failure = 0, None
+    cuts.keep(cut)
+    job.committables = merged(job.committables, _new_committables(job, pending))
+    for task in job.tasks.values():
+        task.committables = tuple(without(task.committables, cut.committables))
+    if job.commits_cuts and cut.committables:
+        cuts.commits.append(cut)
+    yield from tell_running(job, CutStored(job.id, job.epoch, cut.cut))
+    yield JobChanged(job.name, job.state)
+    yield from set_timer(now, job)
+
+
+def abandon(now: float, job: JobRun, failure: Failure | None = None) -> Iterable[Instruction]:
+    """Abandon the cut in progress, unless it is being stored; with ``failure`` it counts as failed."""
+    if job.cuts.pending is None or (failure is None and job.cuts.storing):
+        return
+    _end(now, job)
+    if failure is not None:
+        job.cuts.failures += 1
+        job.cuts.last_failure = failure
+    yield from set_timer(now, job)
+
+
+def _end(now: float, job: JobRun) -> None:
+    job.cuts.pending = None
+    job.cuts.ended = now
+    job.version += 1
+
+
+def _stored_cut(now: float, job: JobRun, pending: PendingCut) -> StoredCut:
+    vertices = job.topology.vertices.values()
+    return StoredCut(
+        run=job.id,
+        epoch=job.epoch,
+        cut=pending.cut.id,
+        kind=pending.cut.kind,
+        groups=max(map(len, job.topology.tables.values()), default=0),
+        parallelism={vertex.id: vertex.parallelism for vertex in vertices},
+        operators={vertex.id: vertex.operator_ids for vertex in vertices},
+        tasks={task: pending.snapshots.get(task, ENDED) for task in job.tasks},
+        finished={vertex.id: _finished_splits(job, pending, vertex.id) for vertex in job.topology.sources},
+        committables=tuple(merged(job.committables, _new_committables(job, pending))),
+        seconds=now - pending.began,
+    )
+
+
+def _new_committables(job: JobRun, pending: PendingCut) -> list[Committable]:
+    """The output up to the cut that no stored cut has."""
+    acknowledged = (snapshot.committables for snapshot in pending.snapshots.values())
+    ended = (task.committables for id_, task in job.tasks.items() if id_ not in pending.snapshots)
+    return merged(*acknowledged, *ended)
+
+
+def _finished_splits(job: JobRun, pending: PendingCut, vertex: str) -> tuple[str, ...]:
+    """The splits of a source that were read completely since the run began."""
+    finished = dict.fromkeys(job.finished_before.get(vertex, ()))
+    for id_, task in job.tasks.items():
+        if id_.vertex == vertex:
+            snapshot = pending.snapshots.get(id_)
+            read = task.assigned if snapshot is None else (snapshot.source or SourceState()).finished
+            finished.update(dict.fromkeys(read))
+    return tuple(finished)

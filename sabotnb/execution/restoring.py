@@ -1,0 +1,101 @@
+"""What the tasks of an epoch begin with after a restore: their parts of a stored cut, and the splits that are left.
+
+Theory of operation
+-------------------
+Operators are known by their ids, so a run may be restored from a cut of another graph. Each operator finds the vertex
+that it was in. With the parallelism of that vertex, a task takes the snapshot of its own index, else those of all tasks
+of the vertex, of which it loads the key groups that it owns now. An operator that the cut does not know begins empty.
+
+A source goes on with the splits that were open in the cut, each at its position. Those that it had read completely are
+not read again. All others are handed out again, also those that a task had been handed and had not begun: the cut does
+not say which these are. A task that had ended in the cut reads no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sabotnb.protocol import JobTopology, JobVertex, Memo, Split, StoredCut, TaskId, TaskRestore, TaskSnapshot
+
+OUT = ""
+"""The key of the watermark that has left a task among its event times."""
+
+
+def task_restores(cut: StoredCut, topology: JobTopology, tasks: Sequence[TaskId]) -> dict[TaskId, TaskRestore]:
+    """What each of ``tasks`` is restored from; a task of which the cut knows no operator is not among them."""
+    restores = {}
+    for task in tasks:
+        vertex = topology.vertices[task.vertex]
+        snapshots = {old: _snapshots(cut, old, vertex.parallelism, task.index) for old in _origins(cut, vertex)}
+        if snapshots:
+            restores[task] = _restore(cut, vertex, snapshots)
+    return restores
+
+
+def finished_splits(cut: StoredCut, topology: JobTopology) -> dict[str, tuple[str, ...]]:
+    """By source vertex, the splits that were read completely before the cut."""
+    return {
+        vertex.id: cut.finished.get(origin, ())
+        for vertex in topology.sources
+        if (origin := _source_origin(cut, vertex)) is not None
+    }
+
+
+def opened_splits(cut: StoredCut, vertex: JobVertex) -> list[tuple[Split, ...]]:
+    """The splits with which each task of a source goes on."""
+    origin = _source_origin(cut, vertex)
+    if origin is None:
+        return [()] * vertex.parallelism
+    opened = [snapshot.source.opened if snapshot.source else () for snapshot in _all_snapshots(cut, origin)]
+    if len(opened) == vertex.parallelism:
+        return opened
+    dealt = sorted((split for splits in opened for split in splits), key=lambda split: split.lower_bound)
+    return [tuple(dealt[index :: vertex.parallelism]) for index in range(vertex.parallelism)]
+
+
+def _restore(cut: StoredCut, vertex: JobVertex, snapshots: Mapping[str, Sequence[TaskSnapshot]]) -> TaskRestore:
+    parts = [snapshot for of_vertex in snapshots.values() for snapshot in of_vertex]
+    memos: dict[str, tuple[Memo, ...]] = {}
+    event_times: dict[str, int] = {}
+    for operator in vertex.operator_ids:
+        memos[operator] = tuple(part.memos[operator] for part in parts if operator in part.memos)
+        reached = [part.event_times[operator] for part in parts if operator in part.event_times]
+        if reached:
+            event_times[operator] = min(reached)
+    left = _left_behind(cut, vertex.operator_ids[-1], snapshots)
+    if left:
+        event_times[OUT] = min(left)
+    return TaskRestore(
+        files=tuple(dict.fromkeys(part.file for part in parts if part.file is not None)),
+        memos={operator: of_tasks for operator, of_tasks in memos.items() if of_tasks},
+        event_times=event_times,
+        ended=all(part.ended for part in parts),
+    )
+
+
+def _left_behind(cut: StoredCut, operator: str, snapshots: Mapping[str, Sequence[TaskSnapshot]]) -> list[int]:
+    """The watermarks that had left ``operator``, with which a chain ends now: they were in front of the next one."""
+    for origin, parts in snapshots.items():
+        chain = cut.operators[origin]
+        if operator in chain:
+            following = (*chain, OUT)[chain.index(operator) + 1]
+            return [part.event_times[following] for part in parts if following in part.event_times]
+    return []
+
+
+def _origins(cut: StoredCut, vertex: JobVertex) -> list[str]:
+    return [origin for origin, chain in cut.operators.items() if not frozenset(chain).isdisjoint(vertex.operator_ids)]
+
+
+def _source_origin(cut: StoredCut, vertex: JobVertex) -> str | None:
+    source = vertex.operator_ids[:1]
+    return next((origin for origin, chain in cut.operators.items() if chain[:1] == source), None)
+
+
+def _snapshots(cut: StoredCut, origin: str, parallelism: int, index: int) -> list[TaskSnapshot]:
+    snapshots = _all_snapshots(cut, origin)
+    return [snapshots[index]] if len(snapshots) == parallelism else snapshots
+
+
+def _all_snapshots(cut: StoredCut, origin: str) -> list[TaskSnapshot]:
+    return [cut.tasks[TaskId(cut.run, origin, index)] for index in range(cut.parallelism[origin])]

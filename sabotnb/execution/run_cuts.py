@@ -1,0 +1,70 @@
+"""What one run knows of its cuts: the one in progress, those that are stored, and those whose output is not committed.
+
+Only ``checkpoint_coordinator``, ``termination`` and ``restarting`` change it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from sabotnb.protocol import Cut, Failure, StoredCut, TaskId, TaskSnapshot
+
+KEPT_CUTS = 3
+"""How many stored cuts a run can go back to if the files of the last one cannot be read."""
+
+
+@dataclass(slots=True)
+class PendingCut:
+    """A cut in progress. ``missing`` are the tasks that have neither acknowledged it nor ended before it."""
+
+    cut: Cut
+    began: float
+    missing: set[TaskId]
+    snapshots: dict[TaskId, TaskSnapshot] = field(default_factory=dict)
+    storing: StoredCut | None = None
+    """What the job store was asked to write; from then on only its answer ends the cut."""
+
+
+@dataclass(slots=True)
+class RunCuts:
+    """The cuts of a run. ``number`` is that of the last one that was begun, in all epochs."""
+
+    number: int = 0
+    pending: PendingCut | None = None
+    kept: list[StoredCut] = field(default_factory=list)
+    """The last stored cuts, the newest at the end."""
+    base: StoredCut | None = None
+    """What this epoch was restored from."""
+    commits: deque[StoredCut] = field(default_factory=deque)
+    """Stored cuts of an endless run whose output is to be committed; the first one is, if there is a committer."""
+    began: float = float("-inf")
+    """When the last cut was begun, by the machine's clock."""
+    ended: float = float("-inf")
+    """When the last cut was stored or abandoned, by the machine's clock."""
+    failures: int = 0
+    """How many cuts were abandoned since the last one that was stored."""
+    last_failure: Failure | None = None
+
+    @property
+    def last(self) -> StoredCut | None:
+        """The last stored cut; a restart goes on from there."""
+        return self.kept[-1] if self.kept else None
+
+    @property
+    def storing(self) -> bool:
+        """True while the job store has been asked to write a cut and has not answered."""
+        return self.pending is not None and self.pending.storing is not None
+
+    def keep(self, stored: StoredCut) -> None:
+        """Take ``stored`` for the last stored cut, and drop the oldest beyond ``KEPT_CUTS``."""
+        self.kept.append(stored)
+        del self.kept[:-KEPT_CUTS]
+
+    def begin_epoch(self, *, commits: bool) -> None:
+        """Go on from the last stored cut; with ``commits`` its output is committed again first."""
+        self.base = self.last
+        self.pending = None
+        self.commits.clear()
+        if commits and self.base is not None and self.base.committables:
+            self.commits.append(self.base)
