@@ -3,8 +3,8 @@
 >>> from sabotnb.testing import assert_rows
 >>> assert_rows(sb.Stream.from_rows([{"x": 1}, {"x": 2}]).filter(col("x") > 1), [{"x": 2}])
 
-``KeyedStateSuite``, ``SourceSuite`` and ``TransportSuite`` are loaded when they are first used: they need pytest and
-hypothesis (``pip install 'sabotnb[test]'``), which nothing else here does.
+The suites (``KeyedStateSuite``, ``RecoverySuite``, ``SourceSuite``, ``TransportSuite``) are loaded when they are first
+used: they need pytest and hypothesis (``pip install 'sabotnb[test]'``), which nothing else here does.
 """
 
 import sys
@@ -15,17 +15,21 @@ from sabotnb.testing.checkpointed_run import CheckpointedRun
 from sabotnb.testing.clock import ManualClock
 from sabotnb.testing.faults import FailAt, Faulty, FaultySink, InjectedFault
 from sabotnb.testing.harness import Harness
+from sabotnb.testing.recovery import Advance, EndPort, Push, Recovery, Wait
 from sabotnb.testing.row_comparison import assert_rows
 from sabotnb.testing.scripted import Crash, Hold, Pause, ScriptedSource, script
 
 if TYPE_CHECKING:
     from sabotnb.testing.keyed_state_suite import KeyedStateSuite
+    from sabotnb.testing.recovery_suite import RecoverySuite
     from sabotnb.testing.source_suite import SourceSuite
     from sabotnb.testing.transport_suite import TransportSuite
 
 __all__ = [
     "CheckpointedRun",
+    "Advance",
     "Crash",
+    "EndPort",
     "FailAt",
     "Faulty",
     "FaultySink",
@@ -35,15 +39,20 @@ __all__ = [
     "KeyedStateSuite",
     "ManualClock",
     "Pause",
+    "Push",
+    "Recovery",
+    "RecoverySuite",
     "ScriptedSource",
     "SourceSuite",
     "TransportSuite",
+    "Wait",
     "assert_rows",
     "script",
 ]
 
 _SUITES = {
     "KeyedStateSuite": "sabotnb.testing.keyed_state_suite",
+    "RecoverySuite": "sabotnb.testing.recovery_suite",
     "SourceSuite": "sabotnb.testing.source_suite",
     "TransportSuite": "sabotnb.testing.transport_suite",
 }

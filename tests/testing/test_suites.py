@@ -15,12 +15,12 @@ def test_other_tools_load_neither_pytest_nor_hypothesis():
     assert done.stdout == "set()\n"
 
 
-@pytest.mark.parametrize("name", ["KeyedStateSuite", "SourceSuite", "TransportSuite"])
+@pytest.mark.parametrize("name", ["KeyedStateSuite", "RecoverySuite", "SourceSuite", "TransportSuite"])
 def test_suites_have_tests_to_inherit(name):
     suite = getattr(testing, name)
     assert [method for method in vars(suite) if method.startswith("test_")]
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(AttributeError, match="has no attribute 'Suite'; it has Crash, FailAt"):
+    with pytest.raises(AttributeError, match="has no attribute 'Suite'; it has Advance, Crash"):
         testing.Suite  # noqa: B018
