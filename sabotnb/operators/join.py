@@ -23,7 +23,8 @@ the next batch. The right rows of one left batch are those that were stored when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,7 @@ from sabotnb.eventtime import delayed_schema, is_delayed, with_clocks_of, withou
 from sabotnb.graph import Join, output_schema
 from sabotnb.operators.encoding import conformed, taken
 from sabotnb.operators.joined_rows import JoinedRows, compared_keys
+from sabotnb.operators.memos import Memos, ended_in, ended_memo
 from sabotnb.protocol import MIN_WATERMARK, Delayed, EndReason, Operator, OperatorContext, Out, Scope, StateSpec
 from sabotnb.state import BuildSide, GroupedRows, KeySet, complete
 
@@ -56,7 +58,7 @@ class JoinOperator(Operator):
         self._keys = pa.schema(list(zip(spec.right_on, types, strict=True)))
         self._pairs_wanted = spec.how not in ("semi", "anti")
         self._right_outer = spec.how in ("right", "full")
-        self._open = {LEFT, RIGHT}
+        self._ended: dict[int, EndReason] = {}
 
     def open(self, ctx: OperatorContext) -> None:
         self._limit = ctx.config.batch_rows
@@ -65,15 +67,17 @@ class JoinOperator(Operator):
             self._built = ctx.keyed(right, BuildSide(self._right, self._keys, ctx.groups, outer=self._right_outer))
         else:
             self._met = ctx.keyed(right, KeySet(self._keys, ctx.groups))
-        self._waiting = ctx.keyed(StateSpec("left"), GroupedRows(self._left, self._spec.left_on, ctx.groups))
+        # The left rows of a broadcast join are in any task, whatever their keys are.
+        waiting = Scope.TASK if self._spec.strategy == "broadcast" else Scope.KEYED
+        self._waiting = ctx.keyed(StateSpec("left", waiting), GroupedRows(self._left, self._spec.left_on, ctx.groups))
         delayed = GroupedRows(delayed_schema(self._left), self._spec.left_on, ctx.groups)
-        self._waiting_delayed = ctx.keyed(StateSpec("delayed left"), delayed)
+        self._waiting_delayed = ctx.keyed(StateSpec("delayed left", waiting), delayed)
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if port == RIGHT:
             self._build(without_clock(batch))
             return ()
-        if RIGHT in self._open:
+        if RIGHT not in self._ended:
             (self._waiting_delayed if is_delayed(batch) else self._waiting).add(batch)
             return ()
         return self._probe(batch)
@@ -82,14 +86,20 @@ class JoinOperator(Operator):
         return MIN_WATERMARK if self._waiting.rows or self._waiting_delayed.rows else us
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        self._open.discard(port)
-        return self._catch_up() if RIGHT not in self._open else ()
+        self._ended[port] = reason
+        return self._catch_up() if RIGHT in self._ended else ()
+
+    def memo(self) -> Mapping[str, Any]:
+        return {"ended": ended_memo(self._ended)}
+
+    def restored(self, memos: Memos) -> None:
+        self._ended = ended_in(memos)
 
     def _catch_up(self) -> Iterator[pa.RecordBatch]:
         for waiting in (self._waiting, self._waiting_delayed):
             while (batch := waiting.take_first()) is not None:
                 yield from self._probe(batch)
-        if not self._open and self._right_outer:
+        if LEFT in self._ended and self._right_outer:
             yield from self._lonely()
 
     def _build(self, batch: pa.RecordBatch) -> None:
@@ -126,5 +136,5 @@ class JoinOperator(Operator):
 
     def _lonely(self) -> Iterator[pa.RecordBatch]:
         """Right rows without a partner."""
-        for right in self._built.unmatched(self._limit):
+        for right in self._built.take_unmatched(self._limit):
             yield self._rows.only_right(right)

@@ -7,7 +7,7 @@ Theory of operation. The build side collects rows (``add``, ``load``) and answer
   Each probe looks up slots in the index and reads the row numbers of the key from ``Matches``.
 
 Adding or loading rows returns to *collecting*, and the next probe sorts again. Dropping a group does not: the index no
-longer finds its keys, so no probe reaches its rows; ``gone`` leaves them out of ``unmatched``. A drop discards the
+longer finds its keys, so no probe reaches its rows; ``gone`` leaves them out of ``take_unmatched``. A drop discards the
 sorted form only when fewer than half of its rows are left.
 
 A right or full join must also know which keys a probe has met. The flags are one array for all keys, inside
@@ -15,9 +15,9 @@ A right or full join must also know which keys a probe has met. The flags are on
 sorted form: the next one starts from them, and keys that arrived in between have slots behind their ends. ``freeze``
 copies the flags because probes go on to change them; rows and keys are shared.
 
-Row numbers are valid only for the sorted form that returned them, so ``Pairs`` and ``unmatched`` keep that form, and
-return rows instead of numbers. Rows that are added, loaded or dropped while one of them is read do not change what it
-returns. A probe marks its keys as met when it begins, so a freeze or a new sorted form before its end has all flags.
+Row numbers are valid only for the sorted form that returned them, so ``Pairs`` keep that form, and return rows instead
+of numbers. Rows that are added, loaded or dropped while they are read do not change what they return. A probe marks its
+keys as met when it begins, so a freeze or a new sorted form before its end has all flags.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.native import Matches, Probe
-from sabotnb.state.grouped_batches import GroupedBatches
+from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches
 from sabotnb.state.held_rows import FrozenRows, KeyedRows
 from sabotnb.state.keys import MISSING, check_group, compared, complete, find, groups_in
 from sabotnb.state.row_store import FrozenRowStore
@@ -93,14 +93,20 @@ class BuildSide(KeyedRows):
             slots = np.where(valid.to_numpy(zero_copy_only=False), slots, np.uint32(MISSING))
         return Pairs(built.rows, Probe(built.matches, slots, outer, found.groups))
 
-    def unmatched(self, limit: int) -> Iterator[pa.RecordBatch]:
-        """The rows whose key no probe has met when the iteration begins, in batches of at most ``limit``."""
+    def take_unmatched(self, limit: int) -> Iterator[pa.RecordBatch]:
+        """Remove all rows, and yield those whose key no probe has met, in batches of at most ``limit``.
+
+        A batch leaves the state when it is yielded, and the rows that have met a partner leave before the first.
+        """
         built = self._ready()
-        numbers = built.matches.unmatched()
+        rows, numbers = built.rows, built.matches.unmatched()
         if built.gone:
-            numbers = numbers[~np.isin(built.rows.groups[numbers], list(built.gone))]
-        for start in range(0, len(numbers), limit):
-            yield built.rows.take(numbers[start : start + limit])
+            numbers = numbers[~np.isin(rows.groups[numbers], list(built.gone))]
+        parts = (numbers[start : start + limit] for start in range(0, len(numbers), limit))
+        self._pile.replace([GroupedBatch(rows.take(part), rows.groups[part], rows.slots[part]) for part in parts])
+        self._built, self._matched = None, {}
+        while (batch := self.take_first()) is not None:
+            yield batch
 
     def freeze(self, groups: Sequence[int]) -> FrozenRows:
         if not self._outer:

@@ -76,6 +76,11 @@ class RowStore:
         self._pieces = list(rows.pieces)
         return rows
 
+    def replace(self, pieces: Iterable[GroupedBatch]) -> None:
+        """Store these rows only."""
+        self.kept, self._kept_rows, self._kept_bytes, self._arranged = None, 0, 0, False
+        self._set(pieces)
+
     def take_first(self) -> pa.RecordBatch | None:
         """Remove and return the batch that arrived first; None if there is none."""
         if not self._pieces:

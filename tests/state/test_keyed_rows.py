@@ -133,7 +133,7 @@ class TestBuildSide(BuildSideSuite):
 
 
 def unmatched(state):
-    return [row for batch in state.unmatched(5) for row in batch.to_pylist()]
+    return [row for batch in state.take_unmatched(5) for row in batch.to_pylist()]
 
 
 def key_of(row):

@@ -6,13 +6,16 @@ passes on what is done and calls the function for further rows. While rows wait 
 further input (``accepts``), so at most one batch waits. Only the task's thread touches anything but the outcome.
 
 A watermark leaves when all rows that came before it have left.
+
+A cut passes on what is done. The rows that it finds pending are state; after a restore the function is called with them
+again. The memo has the watermarks between them, each with the number of pending rows before it.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,8 +28,9 @@ from sabotnb.native import empty_batch
 from sabotnb.operators.error_policy import ErrorRows
 from sabotnb.operators.map_async.event_loop import CarriedError, EventLoopThread
 from sabotnb.operators.map_async.pending_rows import PendingRow, PendingRows
+from sabotnb.operators.memos import Memos
 from sabotnb.operators.row_results import Row, RowResults
-from sabotnb.protocol import MIN_WATERMARK, EndReason, Operator, OperatorContext, Out, Scope, StateSpec
+from sabotnb.protocol import MIN_WATERMARK, Cut, EndReason, Operator, OperatorContext, Out, Scope, StateSpec
 
 WAIT_SECONDS = 0.02
 """How long the end of the input waits for results before it lets the task read its mailbox."""
@@ -62,7 +66,10 @@ class MapAsyncOperator(Operator):
         return not self._pending.waiting
 
     def on_watermark(self, us: int) -> Iterable[Out]:
-        self._watermarks.append((self._pending.received, us))
+        received = self._pending.received
+        if self._watermarks and self._watermarks[-1][0] == received:  # never more of them than rows
+            self._watermarks.pop()
+        self._watermarks.append((received, us))
         return ()
 
     def output_watermark(self, us: int) -> int:
@@ -72,6 +79,19 @@ class MapAsyncOperator(Operator):
 
     def on_wake(self) -> Iterable[Out]:
         return self._on()
+
+    def on_cut(self, cut: Cut) -> Iterable[Out]:
+        return self._outs(self._pending.take_done(ordered=self._spec.ordered))
+
+    def memo(self) -> Mapping[str, Any]:
+        held = [[self._pending.count_before(number), us] for number, us in self._watermarks]
+        return {"released": self._released, "held": held}
+
+    def restored(self, memos: Memos) -> None:
+        self._released = min((memo["released"] for memo in memos), default=MIN_WATERMARK)
+        for rows, us in _held(memos, self._pending.waiting):
+            self._watermarks.append((self._pending.first + rows, us))
+        self._call_next()  # no row, and so no wake-up, comes before
 
     def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
         nothing = empty_batch(self._spec.schema)
@@ -147,3 +167,15 @@ class MapAsyncOperator(Operator):
                 pending.row,
             )
         raise self._results.raised(error, pending.row) from error
+
+
+def _held(memos: Memos, waiting: int) -> Sequence[tuple[int, int]]:
+    """The watermarks that wait for rows, with the number of rows before each.
+
+    The rows of several tasks have no common order: all of them come before the watermark that all tasks had received.
+    """
+    if len(memos) == 1:
+        return [(rows, us) for rows, us in memos[0]["held"]]
+    if not any(memo["held"] for memo in memos):
+        return ()
+    return [(waiting, min(memo["held"][-1][1] if memo["held"] else memo["released"] for memo in memos))]

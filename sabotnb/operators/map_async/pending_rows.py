@@ -55,6 +55,11 @@ class PendingRows:
         """The number of the first row whose result has not left; ``received`` if there is none."""
         return self.in_flight[0].number if self.in_flight else self._next
 
+    def count_before(self, number: int) -> int:
+        """The number of rows before row ``number`` whose results have not left."""
+        called = sum(pending.number < number for pending in self.in_flight)
+        return called + max(0, number - self._next)
+
     def add(self, batch: pa.RecordBatch) -> None:
         """Add rows that wait for their call."""
         self._batches.append(batch)

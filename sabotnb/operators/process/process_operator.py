@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ from sabotnb.blobs import user_error
 from sabotnb.eventtime import microseconds, wall_clock, without_clock
 from sabotnb.graph import LATE, Process, side_schema
 from sabotnb.operators.late_rows import TimedBatch, divided, with_late_by, without_clocks
+from sabotnb.operators.memos import Memos, watermark_of
 from sabotnb.operators.process.batch_calls import BatchCalls
 from sabotnb.operators.process.contexts import EVENT, PROCESSING
 from sabotnb.operators.process.keyed_process import KeyedProcess, declared_states
@@ -94,6 +95,14 @@ class ProcessOperator(Operator):
         if port == 1 or reason is not EndReason.EXHAUSTED:
             return ()
         return self._complete()
+
+    def memo(self) -> Mapping[str, Any]:
+        return {"watermark": self._watermark, "latest": self._latest}
+
+    def restored(self, memos: Memos) -> None:
+        self._watermark = watermark_of(memos)
+        self._latest = max((memo["latest"] for memo in memos), default=MIN_WATERMARK)
+        self._wake_for_alarms()
 
     def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:
         assert self._spec.time is not None

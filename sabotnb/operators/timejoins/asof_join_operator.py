@@ -12,14 +12,16 @@ that waits holds ``output_watermark`` back, since rows leave with their own time
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sabotnb.graph import AsofJoin, output_schema
 from sabotnb.operators.joined_rows import JoinedRows
+from sabotnb.operators.memos import Memos, ended_in, times_and_ends, watermark_of
 from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide
 from sabotnb.operators.timejoins.latest_rows import LatestRows
 from sabotnb.operators.timejoins.row_run import RowRun
@@ -84,7 +86,7 @@ class AsofJoinOperator(Operator):
         self._rows = JoinedRows(spec, inputs[LEFT], inputs[RIGHT], output_schema(spec, inputs))
         self._sides = [JoinSide(spec, inputs, port) for port in (LEFT, RIGHT)]
         self._watermark = MIN_WATERMARK
-        self._ended: set[int] = set()
+        self._ended: dict[int, EndReason] = {}
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
@@ -119,8 +121,14 @@ class AsofJoinOperator(Operator):
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if reason is EndReason.EXHAUSTED:
-            self._ended.add(port)
+            self._ended[port] = reason
         return self._advance(self._watermark)
+
+    def memo(self) -> Mapping[str, Any]:
+        return times_and_ends(self._watermark, self._ended)
+
+    def restored(self, memos: Memos) -> None:
+        self._watermark, self._ended = watermark_of(memos), ended_in(memos)
 
     def output_watermark(self, us: int) -> int:
         return min(us, self._waiting.oldest())

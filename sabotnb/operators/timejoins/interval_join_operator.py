@@ -18,7 +18,8 @@ Without event time, the time of a row is that of its arrival, and the watermark 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +29,7 @@ from sabotnb.graph import Bound, IntervalJoin, output_schema
 from sabotnb.native import TimeProbe
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.joined_rows import JoinedRows
+from sabotnb.operators.memos import Memos, ended_in, times_and_ends, watermark_of
 from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide, check_whole
 from sabotnb.operators.timejoins.row_run import FOREVER, RowRun
 from sabotnb.operators.timejoins.timed_rows import Settling, TimedRows
@@ -58,7 +60,7 @@ class IntervalJoinOperator(Operator):
         self._sides = [JoinSide(spec, inputs, port) for port in (LEFT, RIGHT)]
         self._clock = clock
         self._watermark = MIN_WATERMARK
-        self._ended: set[int] = set()
+        self._ended: dict[int, EndReason] = {}
         self._pairs_wanted = spec.how not in ("semi", "anti")
         self._is_awaited = False
 
@@ -89,13 +91,23 @@ class IntervalJoinOperator(Operator):
         if self._spec.left_time is None:
             self._is_awaited = False
             yield from self._advance(self._clock())
-            if any(state.runs for state in self._stored):
+            if self._has_rows():
                 self._wake_later()
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if reason is EndReason.EXHAUSTED:
-            self._ended.add(port)
+            self._ended[port] = reason
         return self._advance(self._watermark)
+
+    def memo(self) -> Mapping[str, Any]:
+        return times_and_ends(self._watermark, self._ended)
+
+    def restored(self, memos: Memos) -> None:
+        self._ended = ended_in(memos)
+        if self._spec.left_time is not None:
+            self._watermark = watermark_of(memos)
+        elif self._has_rows():  # the clock may be that of another machine, and behind: it is read again
+            self._wake_later()
 
     def output_watermark(self, us: int) -> int:
         return min([us, *(state.oldest() for port, state in enumerate(self._stored) if self._settling(port).tracked)])
@@ -229,6 +241,9 @@ class IntervalJoinOperator(Operator):
         first = times - high.us if high.column is None else np.full(len(times), MIN_WATERMARK)
         last = times - low.us if low.column is None else np.full(len(times), MAX_WATERMARK)
         return first, last
+
+    def _has_rows(self) -> bool:
+        return any(state.runs for state in self._stored)
 
     def _wake_later(self) -> None:
         """Wake when the rows that are stored now are not needed any more; one call at a time."""

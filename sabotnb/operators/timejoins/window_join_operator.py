@@ -10,13 +10,15 @@ A row is late for the windows that end before its clock; if these are all its wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
 from sabotnb.graph import WindowJoin
 from sabotnb.operators.late_rows import TimedBatch
+from sabotnb.operators.memos import Memos, ended_in, times_and_ends, watermark_of
 from sabotnb.operators.timejoins.join_side import LEFT, RIGHT, JoinSide
 from sabotnb.operators.timejoins.window_pairs import RowsOfWindow, WindowPairs
 from sabotnb.operators.windows.admission import admit
@@ -85,9 +87,7 @@ class WindowJoinOperator(Operator):
                 self._add(port, place, rows.batch)
 
     def on_watermark(self, us: int) -> Iterator[Out]:
-        moved = [store.take_moved() for store in self._stores]  # both have to be asked
-        if any(moved):
-            self._schedule.begin_again([place for store in self._stores for place in store.panes], self._watermark)
+        self._follow_moves()
         self._watermark = max(us, self._watermark)
         yield from self._results(self._watermark)
         for pane in self._schedule.expired(self._watermark):
@@ -102,8 +102,21 @@ class WindowJoinOperator(Operator):
             self._count_open()
         return ()
 
+    def memo(self) -> Mapping[str, Any]:
+        return times_and_ends(self._watermark, self._ended)
+
+    def restored(self, memos: Memos) -> None:
+        self._watermark, self._ended = watermark_of(memos), ended_in(memos)
+        self._follow_moves()
+
     def awaited(self) -> int | None:
         return self._schedule.first()
+
+    def _follow_moves(self) -> None:
+        """Find out again which windows are awaited, if key groups have come or gone."""
+        moved = [store.take_moved() for store in self._stores]  # both have to be asked
+        if any(moved):
+            self._schedule.begin_again([place for store in self._stores for place in store.panes], self._watermark)
 
     def _count_open(self) -> None:
         """Count the rows of windows that have not ended; it costs what returning them would."""
