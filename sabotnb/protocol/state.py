@@ -11,12 +11,12 @@ import pyarrow as pa
 
 
 class Scope(str, Enum):
-    """Who owns a state, and what a rescale does with it."""
+    """Who owns a state, and which tasks load it with another parallelism."""
 
-    KEYED = "keyed"  # moves with its key groups
-    BROADCAST = "broadcast"  # a full copy in every task
+    KEYED = "keyed"  # each key group belongs to one task
+    BROADCAST = "broadcast"  # a full copy in every task, which loads that of one task
     SPLIT = "split"  # positions in a source's splits
-    TASK = "task"  # flushed at every cut
+    TASK = "task"  # rows in flight, whatever their keys: of n tasks, task i loads that of every n-th, from i on
 
 
 @dataclass(frozen=True, slots=True)

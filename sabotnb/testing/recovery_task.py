@@ -146,10 +146,11 @@ class CutTask:
         memo = json.loads(json.dumps(dict(self.operator.memo())))
         return TaskCut(frozen, memo, self.event_time, self.released, self.clock(), dict(self.ended))
 
-    def restore(self, cuts: Sequence[TaskCut], exported: Sequence[Exported]) -> None:
-        """Load the key groups of this task from the exported states of ``cuts``, and call ``restored``."""
+    def restore(self, cuts: Sequence[TaskCut], exported: Sequence[Exported], *, rescaled: bool) -> None:
+        """Load what belongs to this task from the exported states of ``cuts``, and call ``restored``."""
+        share = (self.context.index, self.context.parallelism) if rescaled else (0, 1)
         for spec, state in self.states.items():
-            for states in _sources(spec, exported, self.context.index):
+            for states in _sources(spec, exported, share):
                 for group, batches in states[spec].items():
                     if batches and (spec.scope is not Scope.KEYED or self.owns(group)):
                         state.load(group, map(_received, batches))
@@ -174,13 +175,14 @@ class CutTask:
         self.wakes += 1
 
 
-def _sources(spec: StateSpec, exported: Sequence[Exported], index: int) -> Sequence[Exported]:
-    """The tasks from which a state is loaded: of a copy that every task has, one; of flushed state, none."""
+def _sources(spec: StateSpec, exported: Sequence[Exported], share: tuple[int, int]) -> Sequence[Exported]:
+    """The tasks from which a state is loaded by the first of ``share``, an index and a parallelism."""
+    index, parallelism = share
     match spec.scope:
         case Scope.BROADCAST:
             return [exported[index % len(exported)]]
         case Scope.TASK:
-            return []
+            return exported[index::parallelism]
         case _:
             return exported
 
