@@ -9,10 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
+from sabotnb.expr.clock_text import zoned_text
 from sabotnb.expr.recast import cuts_times, has_dates
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import UNITS, is_text
-from sabotnb.native import is_far, nested_array, nested_type, plain_type, text_of_far
+from sabotnb.native import (
+    is_far,
+    is_zoned,
+    local_dates,
+    local_times,
+    nested_array,
+    nested_type,
+    plain_type,
+    text_of_far,
+)
 
 _HEXADECIMAL = r"^\s*0[xX]"
 _THOUSANDS = {unit: 1000**power for power, unit in enumerate(UNITS)}
@@ -21,20 +31,23 @@ _THOUSANDS = {unit: 1000**power for power, unit in enumerate(UNITS)}
 def cast_down(data: Any, target: pa.DataType) -> Any:
     """Cast ``data`` to ``target``; times are rounded down to coarser units, also inside lists and structs.
 
-    Years beyond those that Arrow writes become text, too.
+    Years beyond those that Arrow writes become text, too. Dates, times of day and text are those of the zone's clock.
 
     Raises:
         pa.ArrowInvalid: a value that ``target`` does not hold, or text that is not a decimal number.
     """
     parses, rounds = _meets(data.type, target, _parses), _meets(data.type, target, _is_coarser)
     writes = is_text(target) and (t.is_timestamp(data.type) or t.is_date(data.type))
-    if isinstance(data, pa.Scalar) and (parses or rounds or writes):
+    leaves_zone = _meets(data.type, target, _leaves_zone)
+    if isinstance(data, pa.Scalar) and (parses or rounds or writes or leaves_zone):
         return cast_down(pa.array([data], data.type), target)[0]
     if parses:
         refuse_hexadecimal(data, target)
     if rounds:
         data = _rounded_down(data, target)
-    if writes and is_far(data):
+    if leaves_zone:
+        data = _off_zone(data, target)
+    if writes and not leaves_zone and is_far(data):
         return text_of_far(data, target)
     return pc.cast(data, options=pc.CastOptions(target, allow_time_truncate=True))
 
@@ -46,7 +59,7 @@ def cast_exact(array: pa.Array, target: pa.DataType) -> pa.Array:
         pa.ArrowInvalid: a value would lose something, or text is not a decimal number.
     """
     refuse_hexadecimal(array, target)
-    made = array.cast(target)
+    made = _off_zone(array, target).cast(target)
     if has_dates(target) and cuts_times(array, made):
         raise pa.ArrowInvalid("a time of day would be lost")
     return made
@@ -128,6 +141,32 @@ def _rounded_down(array: pa.Array, target: pa.DataType) -> pa.Array:
     return _floored(array, plain_type(target))
 
 
+def _leaves_zone(source: pa.DataType, target: pa.DataType) -> bool:
+    return is_zoned(source) and bool(t.is_date(target) or t.is_time(target) or is_text(target))
+
+
+def _off_zone(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """``array`` with its zoned times as their clocks show them, where ``target`` has dates, times of day or text."""
+    if not _meets(array.type, target, _leaves_zone):
+        return array
+    target = plain_type(target)
+    if t.is_dictionary(array.type):
+        return _off_zone(array.dictionary_decode(), target)
+    if t.is_nested(array.type):
+        return nested_array(array, _on_clocks(array.type, target), _each_child(array.type, target, _off_zone))
+    if is_text(target):
+        return zoned_text(array, target)
+    return local_dates(array) if t.is_date(target) else local_times(array)
+
+
+def _on_clocks(source: pa.DataType, target: pa.DataType) -> pa.DataType:
+    """The type of what ``_off_zone`` makes."""
+    source, target = plain_type(source), plain_type(target)
+    if _leaves_zone(source, target):
+        return target if is_text(target) else pa.date32() if t.is_date(target) else pa.timestamp(source.unit)
+    return nested_type(source, _each_child(source, target, _on_clocks)) if _children(source, target) else source
+
+
 def _in_units(source: pa.DataType, target: pa.DataType) -> pa.DataType:
     """``source`` with the units of ``target``, where those are coarser."""
     source, target = plain_type(source), plain_type(target)
@@ -136,7 +175,17 @@ def _in_units(source: pa.DataType, target: pa.DataType) -> pa.DataType:
     return nested_type(source, _each_child(source, target, _in_units)) if _children(source, target) else source
 
 
-def _floored(data: pa.Array, target: pa.DataType) -> pa.Array:
+def in_unit(data: Any, unit: str) -> Any:
+    """Timestamps ``data``, an array or scalar, in another unit; rounded down where it is coarser.
+
+    Raises:
+        pa.ArrowInvalid: a value that the unit does not hold.
+    """
+    target = pa.timestamp(unit, data.type.tz)
+    return _floored(data, target) if _is_coarser(data.type, target) else pc.cast(data, target)
+
+
+def _floored(data: Any, target: pa.DataType) -> Any:
     """``data`` in the unit of ``target``, rounded down. Arrow's ``floor_temporal`` does not take durations."""
     size = scalar(_THOUSANDS[data.type.unit] // _THOUSANDS[target.unit], pa.int64())
     counts = pc.cast(data, pa.int64())

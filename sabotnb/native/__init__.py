@@ -13,6 +13,7 @@ except ModuleNotFoundError as error:
     raise ImportError(f"the compiled kernels of sabotnb are not built; run in {folder}: {command}") from None
 from sabotnb.native import canonical
 from sabotnb.native.aggregate import FieldUpdates
+from sabotnb.native.calendar_floor import floor_months, floor_times
 from sabotnb.native.canonical import decoded, plain_type
 from sabotnb.native.categories import Categories, Orders, as_values, has_order_inside, is_ordered, without_order
 from sabotnb.native.category_orders import (
@@ -26,7 +27,7 @@ from sabotnb.native.category_orders import (
     without_orders,
 )
 from sabotnb.native.compact import compact, own_bytes, without_unused
-from sabotnb.native.far_years import floor_months, is_far, of_calendar, text_of_far
+from sabotnb.native.far_years import is_far, local_dates, of_calendar, text_of_far
 from sabotnb.native.footer import ENCRYPTED_FILE, footer_fault
 from sabotnb.native.hash import HASH_VERSION, hash_rows, key_groups
 from sabotnb.native.join import Matches, Probe
@@ -45,6 +46,14 @@ from sabotnb.native.layouts import (
     plain_layout,
     plain_schema,
     without_dictionaries,
+)
+from sabotnb.native.local_times import (
+    clock_names,
+    instants_at,
+    integers,
+    is_zoned,
+    local_times,
+    times_like,
 )
 from sabotnb.native.nesting import first_deeper
 from sabotnb.native.partition import partition, scatter
@@ -81,6 +90,7 @@ __all__ = [
     "check_names",
     "check_table",
     "checked",
+    "clock_names",
     "codes",
     "compact",
     "decoded",
@@ -90,13 +100,19 @@ __all__ = [
     "empty_batch",
     "first_deeper",
     "floor_months",
+    "floor_times",
     "footer_fault",
     "has_order_inside",
     "hash_rows",
+    "instants_at",
+    "integers",
     "is_far",
     "is_ordered",
+    "is_zoned",
     "key_groups",
     "known_orders",
+    "local_dates",
+    "local_times",
     "nested_array",
     "nested_type",
     "of_calendar",
@@ -111,6 +127,7 @@ __all__ = [
     "rows_by_key",
     "scatter",
     "text_of_far",
+    "times_like",
     "united_orders",
     "with_known_orders",
     "with_orders_in",

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyarrow import types
 
 from sabotnb import expr
+from sabotnb.connectors.formats.text_columns import utc
 from sabotnb.errors import SourceError
 from sabotnb.native import plain_type
 
@@ -50,7 +51,7 @@ def _quoted(value: pa.Scalar) -> str:
     if not value.is_valid:
         return NULL_FOLDER
     value = value.value if isinstance(value, pa.DictionaryScalar) else value
-    text = value.cast(pa.string()).as_py()
+    text = utc(pa.repeat(value, 1))[0].cast(pa.string()).as_py()
     if types.is_timestamp(value.type):
         text = _WHOLE_SECONDS.sub("", text)
     return "%5F" + text[1:] if text == NULL_FOLDER else quote(text, safe=" ")

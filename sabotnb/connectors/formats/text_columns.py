@@ -43,7 +43,7 @@ def check_years(column: pa.Array) -> None:
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
     if low is not None and (low < _FIRST_DAY * per_day or high >= (_LAST_DAY + 1) * per_day):
         at = pc.index(counts, low if low < _FIRST_DAY * per_day else high).as_py()
-        raise Unwritable(column.slice(at, 1).cast(pa.string())[0].as_py())
+        raise Unwritable(utc(column.slice(at, 1)).cast(pa.string())[0].as_py())
 
 
 def float_texts(column: pa.Array) -> pa.LargeStringArray:

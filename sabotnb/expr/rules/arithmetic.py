@@ -17,6 +17,7 @@ from sabotnb.expr.rules.decimals import decimal_sum
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule, empty_result, settle
 from sabotnb.expr.scalars import scalar
 from sabotnb.expr.types import is_number, is_text
+from sabotnb.native import local_dates
 
 _CHECKED: dict[str, Callable[..., Any]] = {
     "+": pc.add_checked,
@@ -97,7 +98,7 @@ def _duration_times(left: pa.DataType, right: pa.DataType) -> Overload:
 def _date_shift(symbol: str) -> Callable[..., Any]:
     def shift(dates: Any, by: Any) -> Any:
         moved = _CHECKED[symbol](pc.cast(dates, pa.timestamp("us")), by)
-        return pc.cast(pc.floor_temporal(moved, unit="day"), pa.date32())
+        return local_dates(moved)
 
     return shift
 

@@ -13,12 +13,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types as t
 
+from sabotnb.expr.casting import in_unit
+from sabotnb.expr.clock_text import clock_text
 from sabotnb.expr.durations import MICROSECONDS
 from sabotnb.expr.rules.overload import Arg, Options, Overload, Refused, Rule
 from sabotnb.expr.scalars import scalar
-from sabotnb.native import floor_months, is_far, of_calendar
+from sabotnb.native import (
+    floor_months,
+    floor_times,
+    instants_at,
+    is_far,
+    is_zoned,
+    local_dates,
+    local_times,
+    of_calendar,
+)
 
-_UNIT_NAMES = {"s": "second", "ms": "millisecond", "us": "microsecond", "ns": "nanosecond"}
+_FIRST_MONDAY = 4 * MICROSECONDS["d"]
+"""1970-01-05: microseconds since 1970."""
+
 _MONTHS = {"mo": 1, "q": 3, "y": 12}
 
 
@@ -46,14 +59,9 @@ def _clock(name: str, function: Callable[..., Any]) -> Rule:
         data_type = _moment(name, args[0])
         if t.is_date(data_type):
             data_type = pa.timestamp("s")
-        return Overload((data_type,), pa.int64(), function)
+        return Overload((data_type,), pa.int64(), of_calendar(function))
 
     return rule
-
-
-def _second(data: Any) -> Any:
-    """The second on the zone's clock. Arrow's kernel ignores the seconds in offsets of old zones."""
-    return pc.second(pc.local_timestamp(data) if data.type.tz is not None else data)
 
 
 def _weekday(data: Any) -> Any:
@@ -62,91 +70,55 @@ def _weekday(data: Any) -> Any:
 
 def _date(args: Sequence[Arg], _: Options) -> Overload:
     data_type = _moment("date", args[0])
+    return Overload((data_type,), pa.date32(), local_dates, total=_days_fit(data_type))
 
-    def kernel(data: Any) -> Any:
-        local = pc.local_timestamp(data) if t.is_timestamp(data_type) and data_type.tz is not None else data
-        return pc.cast(local, pa.date32(), safe=False)
 
-    return Overload((data_type,), pa.date32(), kernel)
+def _days_fit(data_type: pa.DataType) -> bool:
+    """True if date32 holds the day of every moment of ``data_type``."""
+    return bool(t.is_date32(data_type) or (t.is_timestamp(data_type) and data_type.unit in ("us", "ns")))
 
 
 def _truncate(args: Sequence[Arg], options: Options) -> Overload:
     """``dt.truncate``: round down to a multiple of a duration, by the clock of the column's zone."""
     data_type = _moment("truncate", args[0])
-    floor = _floor(*_grid(options["every"], data_type))
-    if not t.is_timestamp(data_type) or data_type.tz is None:
-        return Overload((data_type,), data_type, floor)
+    floor = _floor(options["every"], data_type)
 
-    def kernel(data: Any) -> Any:
-        return _instants(floor(pc.local_timestamp(data)), data)
+    def zoned(data: Any) -> Any:
+        return _instants(floor(local_times(data)), data)
 
-    return Overload((data_type,), data_type, kernel)
+    return Overload((data_type,), data_type, zoned if is_zoned(data_type) else floor, total=False)
 
 
-def _floor(multiple: int, unit: str) -> Callable[[Any], Any]:
-    """Round down to a multiple of ``unit`` since 1970, or since Monday 1970-01-05 for weeks, as polars counts them."""
-
-    def floor(data: Any) -> Any:
-        if unit == "month":
-            return floor_months(data, multiple)
-        return pc.floor_temporal(data, multiple=multiple, unit=unit, week_starts_monday=True)
-
-    if unit != "week" or multiple == 1:
-        return floor
-    week = scalar(MICROSECONDS["w"], pa.duration("us"))  # Arrow counts from a week earlier
-
-    def floor_weeks(data: Any) -> Any:
-        moments = pc.cast(data, pa.timestamp("ms")) if t.is_date(data.type) else data
-        unit_week = pc.cast(week, pa.duration(moments.type.unit))
-        return pc.cast(pc.add(floor(pc.subtract(moments, unit_week)), unit_week), data.type)
-
-    return floor_weeks
+def _floor(every: str | int, data_type: pa.DataType) -> Callable[[Any], Any]:
+    """Round down to a multiple of ``every`` (microseconds, or a text such as ``1mo``) as polars counts them."""
+    if isinstance(every, str):
+        suffix = every.lstrip("0123456789")
+        months = int(every.removesuffix(suffix)) * _MONTHS[suffix]
+        return lambda data: floor_months(data, months)
+    if t.is_date(data_type) and every % MICROSECONDS["d"]:
+        raise Refused(f"a date has no time of day to truncate; .dt.truncate takes days and weeks of a {data_type}")
+    origin = 0 if every % MICROSECONDS["w"] else _FIRST_MONDAY
+    return lambda data: floor_times(data, every, origin)
 
 
 def _instants(local: Any, latest: Any) -> Any:
-    """The last instants, not after ``latest``, at which clocks showed ``local``.
-
-    Clocks that are put back show a time twice. Clocks that are put forward skip times; the instant of the change stands
-    for a skipped one.
-    """
-    zone = latest.type.tz
-    second = pc.assume_timezone(local, zone, ambiguous="latest", nonexistent="latest")
+    """The last instants, not after ``latest``, at which clocks showed ``local``."""
+    if isinstance(local, pa.Scalar):
+        return _instants(pa.repeat(local, 1), pa.repeat(latest, 1))[0]
+    second = instants_at(local, latest.type.tz, latest=True)
     too_late = pc.greater(second, latest)
     if not pc.any(too_late, min_count=0).as_py():
         return second
-    first = pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest")
-    return pc.if_else(too_late, first, second)
-
-
-def _grid(every: str | int, data_type: pa.DataType) -> tuple[int, str]:
-    """``every`` (microseconds, or a text such as ``1mo``) as a multiple and a unit of Arrow."""
-    if isinstance(every, str):
-        suffix = every.lstrip("0123456789")
-        return int(every.removesuffix(suffix)) * _MONTHS[suffix], "month"
-    names = {
-        "w": "week",
-        "d": "day",
-        "h": "hour",
-        "m": "minute",
-        "s": "second",
-        "ms": "millisecond",
-        "us": "microsecond",
-    }
-    unit = next(unit for unit in names if every % MICROSECONDS[unit] == 0)
-    if t.is_date(data_type) and unit not in ("w", "d"):
-        raise Refused(f"a date has no time of day to truncate; .dt.truncate takes days and weeks of a {data_type}")
-    return every // MICROSECONDS[unit], names[unit]
+    return pc.if_else(too_late, instants_at(local, latest.type.tz, latest=False), second)
 
 
 def _epoch(args: Sequence[Arg], options: Options) -> Overload:
     """``dt.epoch``: whole units since 1970-01-01 UTC, rounded down."""
     data_type, unit = _moment("epoch", args[0]), options["unit"]
-    fine = pa.timestamp("ns") if unit == "ns" else pa.timestamp("us") if t.is_date(data_type) else data_type
 
     def kernel(data: Any) -> Any:
-        utc = pc.cast(data, pa.timestamp(fine.unit))
-        floored = pc.floor_temporal(utc, unit=_UNIT_NAMES[unit])
-        return pc.cast(pc.cast(floored, pa.timestamp(unit), safe=False), pa.int64())
+        moments = pc.cast(data, pa.timestamp("s" if t.is_date32(data_type) else "ms")) if t.is_date(data_type) else data
+        return pc.cast(in_unit(moments, unit), pa.int64())
 
     return Overload((data_type,), pa.int64(), kernel, total=False)
 
@@ -174,11 +146,9 @@ def _written(args: Sequence[Arg], options: Options) -> Overload:
     def kernel(data: Any) -> Any:
         if is_far(data):
             raise pa.ArrowInvalid("a year beyond 30,000 cannot be written")
-        if t.is_timestamp(data_type) and data_type.unit != unit:
-            utc = pc.cast(data, pa.timestamp(data_type.unit))
-            floored = pc.floor_temporal(utc, unit=_UNIT_NAMES[unit])
-            data = pc.cast(floored, pa.timestamp(unit, data_type.tz), safe=False)
-        return _of_distinct(data, lambda times: pc.strftime(times, format=pattern))
+        if t.is_timestamp(data_type):
+            data = in_unit(data, unit)
+        return _of_distinct(data, lambda times: clock_text(times, pattern))
 
     return Overload((data_type,), pa.string(), kernel, total=t.is_timestamp(data_type) and data_type.unit == "ns")
 
@@ -226,7 +196,7 @@ RULES: dict[str, Rule] = {
     "dt.weekday": _field("weekday", _weekday),
     "dt.hour": _clock("hour", pc.hour),
     "dt.minute": _clock("minute", pc.minute),
-    "dt.second": _clock("second", _second),
+    "dt.second": _clock("second", pc.second),
     "dt.date": _date,
     "dt.truncate": _truncate,
     "dt.epoch": _epoch,

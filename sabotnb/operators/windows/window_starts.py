@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.eventtime import microseconds
@@ -35,7 +34,7 @@ from sabotnb.graph import (
     UntilWindow,
     WindowShape,
 )
-from sabotnb.native import floor_months
+from sabotnb.native import floor_months, floor_times, instants_at, integers, local_times
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 DAY = 86_400_000_000
@@ -209,24 +208,25 @@ class CalendarPanes(_OneWindow):
     def _ends(self, starts: np.ndarray) -> np.ndarray:
         """The starts of the next panes: adding a day, a week, or 31 days for a month, leads into the next pane."""
         days = self._shape.size * {Unit.DAY: 1, Unit.WEEK: 7}.get(self._shape.unit, 31)
-        return self._instants(self._floor(pc.add(self._local(starts), pa.scalar(days * DAY, pa.duration("us")))))
+        return self._instants(self._floor(_zoned(integers(self._local(starts)) + days * DAY, None)))
 
     def _local(self, times: np.ndarray) -> pa.Array:
-        return pc.local_timestamp(pa.array(times - self._shape.offset).cast(pa.timestamp("us", self._shape.tz)))
+        return local_times(_zoned(times - self._shape.offset, self._shape.tz))
 
     def _floor(self, local: pa.Array) -> pa.Array:
         size = self._shape.size
         if self._shape.unit is Unit.DAY:
-            return pc.floor_temporal(local, multiple=size, unit="day")
-        if self._shape.unit is not Unit.WEEK:
-            return floor_months(local, size)
-        monday = pa.scalar(FIRST_MONDAY, pa.duration("us"))  # of several weeks Arrow's first begins a week earlier
-        return pc.add(pc.floor_temporal(pc.subtract(local, monday), multiple=7 * size, unit="day"), monday)
+            return floor_times(local, size * DAY)
+        if self._shape.unit is Unit.WEEK:
+            return floor_times(local, size * WEEK, FIRST_MONDAY)
+        return floor_months(local, size)
 
     def _instants(self, local: pa.Array) -> np.ndarray:
-        zoned = pc.assume_timezone(local, self._shape.tz, ambiguous="earliest", nonexistent="latest")
-        found: np.ndarray = zoned.cast(pa.int64()).to_numpy() + self._shape.offset
-        return found
+        return integers(instants_at(local, self._shape.tz, latest=False)) + self._shape.offset
+
+
+def _zoned(times: np.ndarray, tz: str | None) -> pa.Array:
+    return pa.array(times).view(pa.timestamp("us", tz))
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ def test_files_in_other_folders_are_refused(other):
         (pa.scalar(datetime(2024, 1, 2, 3, 4, 5, 6)), "k=2024-01-02 03%3A04%3A05.000006"),
         (pa.scalar(1, pa.timestamp("ns")), "k=1970-01-01 00%3A00%3A00.000000001"),
         (pa.scalar(0, pa.timestamp("s", "UTC")), "k=1970-01-01 00%3A00%3A00Z"),
+        (pa.scalar(0, pa.timestamp("s", "Europe/Amsterdam")), "k=1970-01-01 00%3A00%3A00Z"),
         (pa.scalar(1, pa.time64("us")), "k=00%3A00%3A00.000001"),
         (pa.scalar("a/b=c% ä"), "k=a%2Fb%3Dc%25 %C3%A4"),
         (pa.scalar(""), "k="),
