@@ -53,10 +53,7 @@ def explained(flow: StreamPlan, *, optimize: bool) -> str:
     job = compiled(flow)
     if not optimize:
         return plan.explain(job.graph, None, plan.physical(job.graph, default_parallelism()))
-    text = plan.explain(job.graph, job.optimized, job.execution)
-    if not isinstance(flow.node.spec, Sink):
-        return text
-    return "\n".join([text, "", "== guarantees ==", *plan.guarantees(job.graph)])
+    return plan.explain(job.graph, job.optimized, job.execution)
 
 
 def default_parallelism() -> int:

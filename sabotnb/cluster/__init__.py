@@ -12,6 +12,7 @@ from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.job_manager import JobManager
 from sabotnb.cluster.launch import connect, local_cluster
 from sabotnb.cluster.probe_requests import Probed
+from sabotnb.cluster.result_reader import Read, ResultBatch, Rewind
 from sabotnb.cluster.task_jobs import Task, TaskJob, TaskResult, submit_job
 
 __all__ = [
@@ -21,6 +22,9 @@ __all__ = [
     "JobManager",
     "Probed",
     "Problem",
+    "Read",
+    "ResultBatch",
+    "Rewind",
     "Task",
     "TaskJob",
     "TaskResult",

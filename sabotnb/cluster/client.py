@@ -19,9 +19,8 @@ from distributed.protocol.serialize import to_serialize
 from distributed.utils import sync
 
 from sabotnb.cluster import control_codec
-from sabotnb.cluster.failures import job_failed
 from sabotnb.cluster.probe_requests import Probed, aim, combined, operator_of
-from sabotnb.cluster.result_reader import ResultLocation, ResultReader
+from sabotnb.cluster.result_reader import Read, ResultBatch, ResultReader
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
 from sabotnb.execution import metrics_summary
 from sabotnb.metrics import JobMetrics
@@ -61,9 +60,6 @@ WAIT_SECONDS = 5.0
 """Length of one request of a longer wait: short enough to notice that the cluster is lost."""
 
 ADVICE = "sb.local() starts another, sb.connect(address) finds one"
-
-GONE = "127.0.0.1:0"
-"""Stands for the address of a worker that is gone: connecting to it is refused."""
 
 
 class ClusterClient:
@@ -246,35 +242,27 @@ class ClusterClient:
 
     # Results
 
-    def results(self, run: RunId, vertex: str, operator: str, *, one_by_one: bool = False) -> Iterator[pa.RecordBatch]:
+    def results(self, run: RunId, vertex: str, operator: str, *, one_by_one: bool = False) -> Iterator[Read]:
         """The rows of a collecting operator of ``vertex`` as they come, in order within a task; ends with the job.
 
-        ``one_by_one``: rows are acknowledged only after they were used, so the job does not end before that.
+        ``one_by_one``: rows are acknowledged only after they were used, so the job does not end before that. If the run
+        starts again from a checkpoint, a ``Rewind`` takes back what came after it.
 
         Raises:
             JobFailed, JobCanceled: before the rows are complete.
             JobError: the job has finished, but some of its rows were already dropped.
             ClusterLost: the scheduler does not answer.
         """
-        locations = self._locations(run, vertex)
         try:
-            yield from ResultReader(self.client, run, operator, locations, one_by_one=one_by_one).batches()
+            yield from ResultReader(self.client, run, vertex, operator, one_by_one=one_by_one).batches()
         except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
             raise self._gone(error) from error
 
-    def _locations(self, run: RunId, vertex: str) -> list[ResultLocation]:
-        """Where each task of ``vertex`` runs, once the job has been given slots."""
-        while True:
-            status = self._status_once(Until.PLACED, run, WAIT_SECONDS)
-            if status is None:
-                continue
-            tasks = [task for task in status.tasks if task.vertex == vertex]
-            if tasks:
-                # a client with TLS refuses to dial an address without it
-                gone = ("tls://" if self.address.startswith("tls://") else "tcp://") + GONE
-                return [ResultLocation(task.agent, status.addresses.get(task.agent, gone)) for task in tasks]
-            if status.state.terminal:
-                raise job_failed(run.job, status)
+    def batches(self, run: RunId, vertex: str, operator: str) -> Iterator[pa.RecordBatch]:
+        """The rows of a run that does not start again; raises as ``results`` does."""
+        for read in self.results(run, vertex, operator):
+            assert isinstance(read, ResultBatch)
+            yield read.data
 
     # Calls
 

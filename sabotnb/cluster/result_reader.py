@@ -1,4 +1,9 @@
-"""Reads the rows of collecting tasks into the client, from all of their agents concurrently."""
+"""Reads the rows of collecting tasks into the client, from all of their agents concurrently.
+
+A run that starts again goes on in other tasks, perhaps on other agents. The reader hears of it from the agent (the
+buffer is over, or belongs to a later epoch), or because the agent is gone; then it asks the scheduler where the tasks
+are now. Batches that came after the cut from which the run goes on are taken back: ``Rewind``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import distributed
 import pyarrow as pa
@@ -14,25 +19,51 @@ import pyarrow as pa
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
 from sabotnb.errors import JobError, StaleMessage
-from sabotnb.protocol import JobState, RunId, RunStatus, Unsent, Until, ViewKind, Watch, Watched
+from sabotnb.protocol import FIRST_EPOCH, JobState, RunId, RunStatus, Unsent, Until, ViewKind, Watch, Watched
 
 PULL_SECONDS = 5.0
 PULL_BYTES = 16 << 20
 ONE_BY_ONE_BYTES = 1 << 20
 WATCH_SECONDS = 20.0
+LOOK_SECONDS = 1.0
+"""After this time, a task that was lost is asked again where it was: only the connection may have failed."""
 ACKNOWLEDGE_SECONDS = 1.0
 """How long the end of reading waits for agents to confirm that they dropped what was read."""
 
-WATCH = -1
-"""Stands among task indexes for the question whether the job is over."""
+WATCH, PLACE = -1, -2
+"""Stand among task indexes for the questions whether the job is over, and where its tasks are."""
+
+GONE = "127.0.0.1:0"
+"""Stands for the address of an agent that is gone: connecting to it is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResultLocation:
-    """The location of a task's rows: its agent's id, and the address of that agent's worker."""
+class ResultBatch(NamedTuple):
+    """Batch ``number`` of the task with index ``task``, counted from 0 over all epochs of the run."""
 
-    agent: str
-    address: str
+    task: int
+    number: int
+    data: pa.RecordBatch
+
+
+class Rewind(NamedTuple):
+    """Batch ``number`` of the task with index ``task`` and the later ones are taken back; others take their numbers."""
+
+    task: int
+    number: int
+
+
+Read: TypeAlias = ResultBatch | Rewind
+
+
+@dataclass(slots=True)
+class _TaskRows:
+    """What was read of a task, and where its agent is; ``lost`` while it is looked for."""
+
+    agent: str = ""
+    address: str = ""
+    lost: bool = True
+    seq: int = 0
+    epoch: int = FIRST_EPOCH
 
 
 class ResultReader:
@@ -45,29 +76,25 @@ class ResultReader:
     """
 
     def __init__(
-        self,
-        client: distributed.Client,
-        run: RunId,
-        operator: str,
-        locations: list[ResultLocation],
-        *,
-        one_by_one: bool = False,
+        self, client: distributed.Client, run: RunId, vertex: str, operator: str, *, one_by_one: bool = False
     ) -> None:
         self._client = client
         self._run = run
+        self._vertex = vertex
         self._operator = operator
-        self._locations = locations
         self._one_by_one = one_by_one
+        self._tasks: list[_TaskRows] = []
+        self._placed = 0
+        """The epoch in which the tasks were found last."""
         self._asked: dict[Future[Any], int] = {}
         self._acknowledged: list[Future[Any]] = []
         self._missing: JobError | None = None
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Iterator[Read]:
         """The rows. Before they are complete: JobFailed, JobCanceled; JobError if some are not there any more."""
         try:
-            self._ask(WATCH, self._watch())
-            for index in range(len(self._locations)):
-                self._ask(index, self._pull(index, 0))
+            self._ask(WATCH, self._watch(Until.OVER, WATCH_SECONDS))
+            self._look()
             while self._missing or any(index != WATCH for index in self._asked.values()):
                 answered, _ = wait(self._asked, return_when=FIRST_COMPLETED)
                 for answer in answered:
@@ -78,27 +105,60 @@ class ResultReader:
             for future in (*self._asked, *self._acknowledged):
                 future.cancel()
 
-    def _read(self, index: int, answer: Future[Any]) -> Iterator[pa.RecordBatch]:
+    def _read(self, index: int, answer: Future[Any]) -> Iterator[Read]:
         if index == WATCH:
             self._go_on_watching(answer.result())
+        elif index == PLACE:
+            self._place(answer.result())
+        else:
+            yield from self._rows(index, answer)
+
+    def _place(self, status: RunStatus | Unsent | None) -> None:
+        """Note where the tasks are, and go on reading from those that were looked for."""
+        if isinstance(status, RunStatus):
+            placed = [task for task in status.tasks if task.vertex == self._vertex]
+            if not placed or (self._tasks and status.state.terminal):
+                self._miss()
+                return
+            self._tasks = self._tasks or [_TaskRows() for _ in placed]
+            self._placed = max(task.attempt.epoch for task in placed)
+            for rows, task in zip(self._tasks, placed, strict=True):
+                rows.agent, rows.address = task.agent, status.addresses.get(task.agent, self._nowhere())
+        elif status is None:
+            self._miss()
             return
+        if not self._tasks:
+            self._look()
+        for index, rows in enumerate(self._tasks):
+            if rows.lost:
+                rows.lost = False
+                self._ask(index, self._pull(index))
+
+    def _rows(self, index: int, answer: Future[Any]) -> Iterator[Read]:
+        task = self._tasks[index]
         try:
-            seq, batches, ended = answer.result()
-        except (OSError, StaleMessage) as error:
-            self._missing = self._rows_gone(index)  # who watches the job will hear what that means for it
-            if WATCH not in self._asked.values():
-                raise self._missing from error
+            seq, batches, ended, epoch, over = answer.result()
+        except (OSError, StaleMessage):
+            self._lose(index)
             return
-        ahead = not ended and not self._one_by_one
+        if epoch != task.epoch:
+            if seq < task.seq:
+                yield Rewind(index, seq)
+            task.seq, task.epoch = seq, epoch
+        first, task.seq = seq - len(batches), seq
+        ahead = not (ended or over or self._one_by_one)
         if ahead:
-            self._ask(index, self._pull(index, seq))  # travels while these rows are used
-        for data in batches:
+            self._ask(index, self._pull(index))  # travels while these rows are used
+        for number, data in enumerate(batches, first):
             self._heed()
-            yield from pa.ipc.open_stream(data)
-        if not ended and not ahead:
-            self._ask(index, self._pull(index, seq))
+            for batch in pa.ipc.open_stream(data):
+                yield ResultBatch(index, number, batch)
+        if over:
+            self._lose(index)
+        elif not ended and not ahead:
+            self._ask(index, self._pull(index))
         elif ended and batches:
-            self._acknowledged.append(self._start(self._pull(index, seq, seconds=0)))
+            self._acknowledged.append(self._start(self._pull(index, seconds=0)))
 
     def _heed(self) -> None:
         """Check between two batches whether the job has failed, because using a batch may take long."""
@@ -108,17 +168,36 @@ class ResultReader:
 
     def _go_on_watching(self, status: RunStatus | Unsent | None) -> None:
         if isinstance(status, Unsent):  # it is not over
-            self._ask(WATCH, self._watch())
+            self._ask(WATCH, self._watch(Until.OVER, WATCH_SECONDS))
         elif status is None or status.state is not JobState.FINISHED:
             raise job_failed(self._run.job, status)
         elif self._missing is not None:
             raise self._missing
 
-    def _rows_gone(self, index: int) -> JobError:
-        return JobError(
-            f"job {self._run.job!r} has finished, but its rows that waited on {self._locations[index].agent} are not "
-            "there any more: that agent is gone, or another run has taken the job's place; run it again"
+    def _lose(self, index: int) -> None:
+        """The agent of a task has no more rows of it, or does not answer: look for the task in a later epoch."""
+        self._tasks[index].lost = True
+        if PLACE not in self._asked.values():
+            self._look()
+
+    def _look(self) -> None:
+        seconds = LOOK_SECONDS if self._tasks else WATCH_SECONDS
+        self._ask(PLACE, self._watch(Until.PLACED, seconds, self._placed))
+
+    def _miss(self) -> None:
+        """The run is over, and rows of it are not there any more: who watches it will hear what that means."""
+        lost = next((rows.agent for rows in self._tasks if rows.lost), "an agent")
+        self._missing = JobError(
+            f"job {self._run.job!r} has finished, but its rows that waited on {lost} are not there any more: that "
+            "agent is gone, or another run has taken the job's place; run it again"
         )
+        if WATCH not in self._asked.values():
+            raise self._missing
+
+    def _nowhere(self) -> str:
+        """An address where nothing listens; a client with TLS refuses to dial one without it."""
+        scheduler: Any = self._client.scheduler
+        return ("tls://" if str(scheduler.address).startswith("tls://") else "tcp://") + GONE
 
     def _ask(self, index: int, question: Coroutine[Any, Any, Any]) -> None:
         self._asked[self._start(question)] = index
@@ -128,28 +207,30 @@ class ResultReader:
         assert loop is not None
         return asyncio.run_coroutine_threadsafe(question, loop.asyncio_loop)  # type: ignore[attr-defined]
 
-    async def _watch(self) -> RunStatus | Unsent | None:
+    async def _watch(self, until: Until, seconds: float, beyond: int = 0) -> RunStatus | Unsent | None:
         scheduler: Any = self._client.scheduler
-        question = control_codec.dumps(Watch(ViewKind.STATUS, (self._run,), Until.OVER, WATCH_SECONDS))
+        question = control_codec.dumps(Watch(ViewKind.STATUS, (self._run,), until, seconds, beyond=beyond))
         answer: Watched = control_codec.loads(await scheduler.sabot_watch(question=question))
         status: RunStatus | Unsent | None = answer.views[0]
         return status
 
-    async def _pull(self, index: int, seq: int, seconds: float = PULL_SECONDS) -> tuple[int, list[bytes], bool]:
+    async def _pull(self, index: int, seconds: float = PULL_SECONDS) -> tuple[int, list[bytes], bool, int, bool]:
         """Ask the worker itself, or the scheduler if the client cannot reach it; it may wait ``seconds`` for rows."""
         scheduler: Any = self._client.scheduler
-        location = self._locations[index]
+        task = self._tasks[index]
         request = {
             "run": str(self._run),
             "operator": self._operator,
             "index": index,
-            "seq": seq,
+            "seq": task.seq,
+            "epoch": task.epoch,
             "max_bytes": ONE_BY_ONE_BYTES if self._one_by_one else PULL_BYTES,
             "wait": seconds,
         }
+        agent, address = task.agent, task.address
         try:
-            answer = await self._client.rpc(location.address).sabot_pull(**request)
+            answer = await self._client.rpc(address).sabot_pull(**request)
         except OSError:
-            answer = await scheduler.sabot_pull(agent=location.agent, **request)
-        next_seq, batches, ended = answer
-        return next_seq, list(batches), ended
+            answer = await scheduler.sabot_pull(agent=agent, **request)
+        seq, batches, ended, epoch, over = answer
+        return seq, list(batches), ended, epoch, over

@@ -15,6 +15,10 @@ ENCODERS = 4
 """Threads that make messages of batches, which takes too long for the loop."""
 
 
+Answer = tuple[int, list[bytes], bool, int, bool]
+"""Of a pull: the number of the next batch, Arrow IPC streams, if no batch follows, the epoch, and if it is over."""
+
+
 class ResultServer:
     """Serves any number of waiting clients."""
 
@@ -23,8 +27,8 @@ class ResultServer:
         self._closed = False
 
     async def answer(
-        self, results: Results, run: RunId, operator: str, index: int, seq: int, max_bytes: int, wait: float
-    ) -> tuple[int, list[bytes], bool]:
+        self, results: Results, run: RunId, operator: str, index: int, seq: int, epoch: int, max_bytes: int, wait: float
+    ) -> Answer:
         """Pull as ``Results.pull_nowait`` does; waits up to ``wait`` seconds for a batch or the end.
 
         The task need not be deployed yet. StaleMessage if the results are released; nothing if that happens while it
@@ -41,17 +45,17 @@ class ResultServer:
         with results.listening(run, operator, index, tell):
             while not self._closed:
                 changed.clear()
-                look = partial(results.pull_nowait, run, operator, index, seq, max_bytes)
+                look = partial(results.pull_nowait, run, operator, index, seq, epoch, max_bytes)
                 try:
-                    following, batches, ended = await loop.run_in_executor(self._encoders, look)
+                    pulled, batches = await loop.run_in_executor(self._encoders, look)
                 except StaleMessage:
                     break
                 left = deadline - loop.time()
-                if batches or ended or left <= 0:
-                    return following, batches, ended
+                if batches or pulled.ended or pulled.over or pulled.epoch != epoch or left <= 0:
+                    return pulled.next, batches, pulled.ended, pulled.epoch, pulled.over
                 with suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), left)
-        return seq, [], False
+        return seq, [], False, epoch, False
 
     def close(self) -> None:
         """Answer no further requests; call it on the loop."""

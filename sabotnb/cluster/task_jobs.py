@@ -92,7 +92,7 @@ class TaskJob:
     def _values(self) -> dict[int, Any]:
         """Results by number of their task. Unpickled here, in the client that sent the tasks."""
         values: dict[int, Any] = {}
-        for batch in self._client.results(self.run_id, SOURCE, RESULTS):
+        for batch in self._client.batches(self.run_id, SOURCE, RESULTS):
             for row in batch.to_pylist():
                 values[row["number"]] = cloudpickle.loads(row["result"])  # from the job's own agents
         status = self._client.wait(self.run_id)

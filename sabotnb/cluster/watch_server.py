@@ -36,7 +36,7 @@ class WatchServer:
 
     async def _wait_until(self, watch: Watch) -> None:
         deadline = self._loop.time() + watch.seconds
-        while not any(self._has_come(run, watch.until) for run in watch.runs):
+        while not any(self._has_come(run, watch) for run in watch.runs):
             left = deadline - self._loop.time()
             if left <= 0:
                 return
@@ -46,7 +46,7 @@ class WatchServer:
         if watch.view in (ViewKind.AGENTS, ViewKind.RUNS):
             yield self._overview.cluster_view(watch.view)
         for run, known in zip(watch.runs, watch.known or (None,) * len(watch.runs), strict=True):
-            yield self._view(watch, run, known) if self._has_come(run, watch.until) else Unsent.NOT_YET
+            yield self._view(watch, run, known) if self._has_come(run, watch) else Unsent.NOT_YET
 
     def _view(self, watch: Watch, run: RunRef, known: Stamp | None) -> Any:
         view = self._overview.view(watch.view, run, self._loop.time(), time.time())
@@ -54,7 +54,9 @@ class WatchServer:
             return Unsent.UNCHANGED
         return view
 
-    def _has_come(self, run: RunRef, until: Until) -> bool:
-        """True if the run has come as far as ``until``, or is not known."""
-        state = self._overview.state(run)
-        return state is None or until.holds(state)
+    def _has_come(self, run: RunRef, watch: Watch) -> bool:
+        """True if the run has come as far as ``watch`` asks, or is not known."""
+        state, epoch = self._overview.progress(run)
+        if state is None:
+            return True
+        return watch.until.holds(state) and (epoch > watch.beyond or state.terminal)

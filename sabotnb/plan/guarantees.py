@@ -16,9 +16,10 @@ def can_resume(graph: JobGraph) -> bool:
 def guarantees(graph: JobGraph, *, checkpoints: bool = True) -> list[str]:
     """Return a sentence about each kind of output of ``graph``: how often its rows are there after a failure.
 
-    ``checkpoints``: the run takes them.
+    ``checkpoints``: the run takes them. Rows that are only collected need no sentence.
     """
-    kinds = {_kind(sink): None for sink in graph.get_sinks() if isinstance(sink.spec, Sink)}
+    sinks = [sink for sink in graph.get_sinks() if isinstance(sink.spec, Sink) and sink.spec.connector != "collect"]
+    kinds = {_kind(sink): None for sink in sinks}
     return [_sentence(kind, graph, checkpoints=checkpoints and can_resume(graph)) for kind in kinds]
 
 

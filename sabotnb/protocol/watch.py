@@ -72,7 +72,8 @@ class Unsent(Enum):
 class Watch:
     """Asks for ``view`` of each of ``runs`` when ``until`` holds for one of them, or after ``seconds``.
 
-    ``known`` are the stamps of the metrics that the client has, run by run (None: it has none), or empty.
+    ``known`` are the stamps of the metrics that the client has, run by run (None: it has none), or empty. ``PLACED``
+    means in an epoch after ``beyond``: a run that starts again gets other slots.
     """
 
     view: ViewKind
@@ -80,6 +81,7 @@ class Watch:
     until: Until = Until.NOW
     seconds: float = 0.0
     known: tuple[Stamp | None, ...] = ()
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)

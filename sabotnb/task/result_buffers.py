@@ -9,6 +9,11 @@ after a lost answer returns the same batches, and no row is lost or duplicated.
   a later pull skips.
 - All buffers of one run of a job share one condition, so that a reader in this process can wait for any of them. The
   condition is reentrant: ``take`` pulls from the buffers while it holds it.
+- A run that is restored opens new buffers, perhaps on other agents, in a greater epoch. A buffer continues the numbers
+  of the cut: its batches from ``begin`` on came after the cut, and those that were unread at the cut precede them. A
+  reader says which epoch it has read; the answer to one of an earlier epoch is where it has to go on, at most at
+  ``begin``, because the batches that it has from there on were taken back. A buffer whose task has ended before its
+  stream did is *over*: its reader looks for the task of a later epoch.
 - A reader may come before its task is deployed, so reading creates the entry of the run. ``release`` removes it and
   stores the last released run of the job, so that a late reader or task cannot create it again.
 """
@@ -20,7 +25,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pyarrow as pa
@@ -28,7 +33,7 @@ import pyarrow as pa
 from sabotnb.blobs import ipc_bytes
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
-from sabotnb.protocol import Batch, Element, End, Leave, RunId
+from sabotnb.protocol import FIRST_EPOCH, Batch, Element, End, Leave, RunId
 
 MESSAGE_BYTES = 1 << 20
 MESSAGE_SECONDS = 0.05
@@ -37,11 +42,24 @@ MESSAGE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """The answer to a pull: ``batches`` are numbered up to ``next - 1``; ``ended`` if no batch follows."""
+    """The answer to a pull: ``batches`` are numbered up to ``next - 1``; ``ended`` if no batch follows.
+
+    ``epoch`` is that of the buffer. ``over`` if no batch follows here, but perhaps in a later epoch.
+    """
 
     next: int
     batches: tuple[pa.RecordBatch, ...]
     ended: bool
+    epoch: int = FIRST_EPOCH
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The ``batches`` of a task that no client had acknowledged at a cut, and the number of the ``next`` one."""
+
+    next: int = 0
+    batches: tuple[pa.RecordBatch, ...] = ()
 
 
 class ResultBuffer:
@@ -57,16 +75,22 @@ class ResultBuffer:
         budget: int,
         wake: Callable[[], None],
         keep: int | None = None,
+        epoch: int = FIRST_EPOCH,
+        restored: Unread | None = None,
     ) -> None:
+        restored = restored or Unread()
+        self._epoch = epoch
+        self._begin = restored.next
+        self._over = False
         self._lock = lock
         self._changed = changed
         self._budget = budget
         self._wake = wake
         self._keep = keep
-        self._batches: deque[Batch] = deque()
-        self._first = 0
-        self._nbytes = 0
-        self._rows = 0
+        self._batches = deque(Batch(batch, batch.nbytes) for batch in restored.batches)
+        self._first = restored.next - len(self._batches)
+        self._nbytes = sum(batch.nbytes for batch in self._batches)
+        self._rows = sum(batch.data.num_rows for batch in self._batches)
         self._ended = False
 
     def put(self, batch: Batch) -> None:
@@ -85,16 +109,35 @@ class ResultBuffer:
             self._ended = True
             self._changed()
 
+    def abandon(self) -> None:
+        """Mark that the task has ended, with or without the end of its stream."""
+        with self._lock:
+            self._over = True
+            self._changed()
+
     def unread(self) -> bool:
         """True while there are batches that were not acknowledged."""
         return bool(self._batches)
+
+    def at_cut(self) -> Unread:
+        """Return what a restored task has to begin with; from the task's thread."""
+        with self._lock:
+            return Unread(self._first + len(self._batches), tuple(batch.data for batch in self._batches))
 
     def writable(self) -> bool:
         """True while the unread batches are within the budget."""
         return self._keep is not None or self._nbytes < self._budget
 
-    def take_nowait(self, seq: int, max_bytes: int) -> Pulled:
-        """Drop the batches before number ``seq`` and return the next ones: at least one if there is any."""
+    def take_nowait(self, seq: int, max_bytes: int, epoch: int | None = None) -> Pulled:
+        """Drop the batches before number ``seq`` and return the next ones: at least one if there is any.
+
+        ``epoch`` is the one that the reader has read; None if it is that of the buffer. A reader of an earlier one is
+        told from where it has to read again; for one of a later epoch there is nothing here.
+        """
+        if epoch is not None and epoch < self._epoch:
+            return Pulled(min(seq, self._begin), (), ended=False, epoch=self._epoch)
+        if epoch is not None and epoch > self._epoch:
+            return Pulled(seq, (), ended=False, epoch=epoch)
         with self._lock:
             acknowledged = min(max(seq - self._first, 0), len(self._batches))
             for _ in range(acknowledged):
@@ -106,8 +149,10 @@ class ResultBuffer:
                     break
                 batches.append(batch.data)
                 size += batch.nbytes
-            ended = self._ended and len(batches) == len(self._batches)
-            pulled = Pulled(self._first + len(batches), tuple(batches), ended)
+            is_last = len(batches) == len(self._batches)
+            over = self._over and not self._ended and is_last
+            following = self._first + len(batches)
+            pulled = Pulled(following, tuple(batches), self._ended and is_last, self._epoch, over)
         if acknowledged:
             self._wake()
         return pulled
@@ -152,7 +197,8 @@ class ResultOutput:
             self._pending, self._nbytes = [], 0
 
     def close(self) -> None:
-        """Do nothing: the client reads the buffer after the task has ended."""
+        """The task has ended; the client may still read the buffer."""
+        self._buffer.abandon()
 
     def _add(self, batch: Batch) -> None:
         now = self._clock()
@@ -175,34 +221,43 @@ class Results:
         """By job, the last run whose results were released."""
 
     def open(
-        self, run: RunId, operator: str, index: int, wake: Callable[[], None], keep: int | None = None
+        self,
+        run: RunId,
+        operator: str,
+        index: int,
+        wake: Callable[[], None],
+        keep: int | None = None,
+        epoch: int = FIRST_EPOCH,
+        restored: Unread | None = None,
     ) -> ResultBuffer:
         """Create the buffer of one task; ``wake`` is called when batches were dropped from it."""
         results, key = self._of(run), (operator, index)
         with results.condition:
             changed = partial(results.notify, key)
-            buffer = ResultBuffer(results.condition, changed, self._config.collect_bytes, wake, keep)
+            buffer = ResultBuffer(results.condition, changed, self._config.collect_bytes, wake, keep, epoch, restored)
             results.buffers[key] = buffer
             changed()
         return buffer
 
     def pull_nowait(
-        self, run: RunId, operator: str, index: int, seq: int, max_bytes: int
-    ) -> tuple[int, list[bytes], bool]:
+        self, run: RunId, operator: str, index: int, seq: int, epoch: int, max_bytes: int
+    ) -> tuple[Pulled, list[bytes]]:
         """Acknowledge the batches of one task before number ``seq`` and return the next ones; 0 is the first batch.
 
-        A second call with the same ``seq`` returns the same batches again.
+        A second call with the same ``seq`` returns the same batches again. The reader has read those of ``epoch``.
 
         Returns:
-            The ``seq`` of the next pull, Arrow IPC streams of one batch each of about ``max_bytes`` together (at least
-            one batch, if there is any), and True if no batch follows.
+            The answer without its batches, and these as Arrow IPC streams of one batch each, of about ``max_bytes``
+            together (at least one batch, if there is any).
 
         Raises:
             StaleMessage: the run's results have been released.
         """
         buffer = self._of(run).buffers.get((operator, index))
-        pulled = Pulled(seq, (), ended=False) if buffer is None else buffer.take_nowait(seq, max_bytes)
-        return pulled.next, [ipc_bytes(batch.schema, [batch]) for batch in pulled.batches], pulled.ended
+        if buffer is None:
+            return Pulled(seq, (), ended=False, epoch=epoch), []
+        pulled = buffer.take_nowait(seq, max_bytes, epoch)
+        return replace(pulled, batches=()), [ipc_bytes(batch.schema, [batch]) for batch in pulled.batches]
 
     @contextmanager
     def listening(self, run: RunId, operator: str, index: int, call: Callable[[], None]) -> Iterator[None]:

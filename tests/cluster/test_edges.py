@@ -131,7 +131,7 @@ def test_rebalance_brings_each_row_to_one_task(tight, folder, tmp_path):
 
 def rows(run, *columns):
     """How often the client gets each row; nothing, not even a schema, comes from a job without any."""
-    batches = run.cluster.jobs.results(run.id, run.vertex, "collected")
+    batches = run.cluster.jobs.batches(run.id, run.vertex, "collected")
     return Counter(tuple(row[name] for name in columns) for batch in batches for row in batch.to_pylist())
 
 

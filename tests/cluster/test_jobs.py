@@ -157,7 +157,7 @@ def test_an_unknown_job_is_named_with_those_there_are(cluster):
 def test_stop_drains_an_endless_job(cluster):
     run = submit(cluster, "stopped", endless())
     taken = 0
-    for batch in cluster.jobs.results(run.id, run.vertex, "collected"):
+    for batch in cluster.jobs.batches(run.id, run.vertex, "collected"):
         taken += batch.num_rows
         cluster.jobs.stop("stopped")
     assert run.wait().state == "FINISHED"

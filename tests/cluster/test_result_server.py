@@ -10,7 +10,7 @@ from sabotnb.cluster.result_server import ENCODERS, ResultServer
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch
-from sabotnb.protocol.ids import RunId
+from sabotnb.protocol.ids import FIRST_EPOCH, RunId
 from sabotnb.task.result_buffers import Results
 
 ROW = pa.record_batch({"x": [1]})
@@ -26,7 +26,8 @@ class Agent:
         return self.results.open(RUN, "sink", index, lambda: None)
 
     async def pull(self, index, seq=0, wait=60):
-        following, payloads, ended = await self.pulls.answer(self.results, RUN, "sink", index, seq, 1 << 20, wait)
+        answer = await self.pulls.answer(self.results, RUN, "sink", index, seq, FIRST_EPOCH, 1 << 20, wait)
+        following, payloads, ended, *_ = answer
         return following, [row for data in payloads for row in pa.ipc.open_stream(data).read_all().to_pylist()], ended
 
 

@@ -4,6 +4,9 @@ import sabotnb as sb
 from sabotnb.api.running.lowering import lower
 from sabotnb.plan import can_resume, guarantees
 
+TABLE = sb.Stream.from_rows([{"x": 1}])
+RATE = sb.Stream.from_rate(10)
+
 
 def graph_of(stream):
     return lower([stream.target.flow]).graph
@@ -16,13 +19,25 @@ def rows(*, replayable):
 @pytest.mark.parametrize(
     ("sink", "checkpoints", "promise"),
     [
-        (lambda: sb.Stream.from_rows([{"x": 1}]).sink_parquet("out"), True, "files: exactly once, all of them at the end"),
-        (lambda: sb.Stream.from_rate(10).sink_parquet("out"), True, "files: exactly once, new ones with every checkpoint"),
-        (lambda: sb.Stream.from_rate(10).sink_parquet("out"), False, "files: whole or not at all, when the job is stopped"),
+        (
+            lambda: sb.Stream.from_rows([{"x": 1}]).sink_parquet("out"),
+            True,
+            "files: exactly once, all of them at the end",
+        ),
+        (
+            lambda: sb.Stream.from_rate(10).sink_parquet("out"),
+            True,
+            "files: exactly once, new ones with every checkpoint",
+        ),
+        (
+            lambda: sb.Stream.from_rate(10).sink_parquet("out"),
+            False,
+            "files: whole or not at all, when the job is stopped",
+        ),
         (lambda: rows(replayable=False).sink_parquet("out"), True, "files: exactly once, all of them at the end"),
         (lambda: sb.Stream.from_rate(10).sink_callback(print), True, "callback: at least once"),
         (lambda: rows(replayable=False).sink_callback(print), True, "callback: each batch once; the job fails"),
-        (lambda: sb.Stream.from_rate(10).sink_live(), True, "rows in this process: the job fails"),
+        (RATE.sink_live, True, "rows in this process: the job fails"),
     ],
 )
 def test_the_promise_depends_on_sources_sinks_and_checkpoints(sink, checkpoints, promise):

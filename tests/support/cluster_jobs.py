@@ -84,7 +84,7 @@ class Run:
 
     def table(self) -> pa.Table:
         """Return all rows of the sink ``collected``."""
-        return pa.Table.from_batches(self.cluster.jobs.results(self.id, self.vertex, "collected"))
+        return pa.Table.from_batches(self.cluster.jobs.batches(self.id, self.vertex, "collected"))
 
     def cancel(self) -> None:
         self.cluster.jobs.cancel(self.id.job)

@@ -6,8 +6,8 @@ import pytest
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch, End, Watermark
-from sabotnb.protocol.ids import RunId
-from sabotnb.task.result_buffers import MESSAGE_SECONDS, ResultOutput, Results
+from sabotnb.protocol.ids import FIRST_EPOCH, RunId
+from sabotnb.task.result_buffers import MESSAGE_SECONDS, Pulled, ResultOutput, Results, Unread
 from sabotnb.testing import ManualClock
 
 EVERYTHING = 1 << 30
@@ -38,8 +38,8 @@ def open_buffer(results, woken, keep=None, index=0):
 
 
 def pull(results, seq, max_bytes=EVERYTHING, index=0):
-    following, payloads, ended = results.pull_nowait(RUN, "sink", index, seq, max_bytes)
-    return following, read(payloads), ended
+    pulled, payloads = results.pull_nowait(RUN, "sink", index, seq, FIRST_EPOCH, max_bytes)
+    return pulled.next, read(payloads), pulled.ended
 
 
 def test_batches_are_pulled_in_order_and_the_end_with_the_last(results, woken):
@@ -142,7 +142,7 @@ def test_released_results_are_refused_and_those_of_a_later_run_are_not(results, 
     with pytest.raises(StaleMessage, match="job@1 have been released"):
         pull(results, 0)
     results.open(RunId("job", 2), "sink", 0, woken.set).put(batch(2))
-    assert results.pull_nowait(RunId("job", 2), "sink", 0, 0, EVERYTHING)[0] == 1
+    assert results.pull_nowait(RunId("job", 2), "sink", 0, 0, FIRST_EPOCH, EVERYTHING)[0].next == 1
 
 
 def test_a_take_waits_for_several_buffers(results, woken):
@@ -185,5 +185,50 @@ def test_an_output_merges_small_batches_unless_they_are_old(results, woken, seco
     for element in (batch(1), batch(1), batch(2), batch(3)):
         output.emit(element)
     output.flush()
-    payloads = results.pull_nowait(RUN, "sink", 0, 0, EVERYTHING)[1]
+    payloads = results.pull_nowait(RUN, "sink", 0, 0, FIRST_EPOCH, EVERYTHING)[1]
     assert [read([payload]) for payload in payloads] == stored
+
+
+def restored(results, woken, unread, epoch=2):
+    return results.open(RUN, "sink", 0, woken.set, None, epoch, unread)
+
+
+def answer(results, seq, epoch):
+    pulled, payloads = results.pull_nowait(RUN, "sink", 0, seq, epoch, EVERYTHING)
+    return pulled, read(payloads)
+
+
+def test_what_was_unread_at_a_cut_is_read_after_a_restore(results, woken):
+    buffer = open_buffer(results, woken)
+    for value in (1, 2, 3):
+        buffer.put(batch(value))
+    assert pull(results, 1, max_bytes=1) == (2, [2], False)
+    again = restored(results, woken, buffer.at_cut())
+    again.put(batch(4))
+    assert answer(results, 1, epoch=2) == (Pulled(4, (), ended=False, epoch=2), [2, 3, 4])
+
+
+@pytest.mark.parametrize(("seq", "goes_on_at"), [(0, 0), (2, 2), (5, 2)])
+def test_a_reader_of_an_earlier_epoch_is_told_where_to_go_on(results, woken, seq, goes_on_at):
+    restored(results, woken, Unread(next=2))
+    assert answer(results, seq, epoch=1) == (Pulled(goes_on_at, (), ended=False, epoch=2), [])
+
+
+def test_a_buffer_of_an_earlier_epoch_has_nothing_for_its_reader(results, woken):
+    open_buffer(results, woken).put(batch(1))
+    assert answer(results, 7, epoch=2) == (Pulled(7, (), ended=False, epoch=2), [])
+
+
+def test_a_task_that_ends_before_its_stream_is_over_once_its_rows_are_read(results, woken):
+    output = ResultOutput(open_buffer(results, woken), Config())
+    output.emit(batch(1))
+    output.flush()
+    output.close()
+    assert answer(results, 0, epoch=1) == (Pulled(1, (), ended=False, over=True), [1])
+
+
+def test_a_task_at_the_end_of_its_stream_is_not_over(results, woken):
+    output = ResultOutput(open_buffer(results, woken), Config())
+    output.emit(End())
+    output.close()
+    assert answer(results, 0, epoch=1) == (Pulled(0, (), ended=True), [])

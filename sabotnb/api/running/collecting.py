@@ -70,7 +70,7 @@ def _run(env: Env, name: str, compiled: CompiledJob, sink: str) -> Batches:
     started = submit(client, job_naming.of_session(name, client.owner), compiled, fingerprint=uuid4().hex)
     complete = False
     try:
-        yield from started.results(sink)
+        yield from started.batches(sink)
         started.client.wait(started.run)
         complete = True
     finally:

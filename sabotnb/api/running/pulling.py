@@ -1,11 +1,16 @@
-"""Pull a running job's results into this process: one thread per sink that the client reads."""
+"""Pull a running job's results into this process: one thread per sink that the client reads.
+
+A run that goes on from a checkpoint after a failure takes back what came after it. Live rows drop these rows; a
+callback has had them, so it may get them again. Batches are numbered, and their numbers are given again, too: a
+callback that stores by number stores each row once.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -15,8 +20,28 @@ from sabotnb.errors import UserFunctionError
 from sabotnb.expr import sample_of
 from sabotnb.graph import StreamType
 
-Batches = Callable[[], Iterator[pa.RecordBatch]]
+if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
+    from sabotnb.cluster import Read, ResultBatch, Rewind
+
+Reads = Callable[[], "Iterator[Read]"]
 Take = Callable[[pa.RecordBatch], Any]
+
+BATCH_ID = b"sabotnb.batch"
+"""Key of the number of a batch in the metadata of its schema: the index of its task, and its number in that task."""
+
+
+class Callback:
+    """Calls ``function`` with the batches that are read."""
+
+    def __init__(self, function: Take) -> None:
+        self.function = function
+
+    def __call__(self, read: Read) -> None:
+        """Pass a batch on; those that are taken back were passed on already."""
+        if len(read) == 3:
+            task, number, batch = read
+            metadata = {**(batch.schema.metadata or {}), BATCH_ID: f"{task}-{number}".encode()}
+            self.function(batch.replace_schema_metadata(metadata))
 
 
 class Puller:
@@ -27,9 +52,11 @@ class Puller:
     caller knows how the job ended.
     """
 
-    def __init__(self, sink: str, batches: Batches, take: Take, abandon: Callable[[UserFunctionError], object]) -> None:
+    def __init__(
+        self, sink: str, reads: Reads, take: Callable[[Read], Any], abandon: Callable[[UserFunctionError], object]
+    ) -> None:
         self.sink = sink
-        self._batches = batches
+        self._reads = reads
         self._take = take
         self._abandon = abandon
         self._error: UserFunctionError | None = None
@@ -53,7 +80,7 @@ class Puller:
 
     def redirect(self, take: Take) -> None:
         """Call ``take`` with all remaining batches."""
-        self._take = take
+        self._take = Callback(take)
 
     @property
     def ended(self) -> bool:
@@ -62,18 +89,19 @@ class Puller:
 
     def _run(self) -> None:
         try:
-            for batch in self._batches():
-                if not self._hand_over(batch):
+            for read in self._reads():
+                if not self._hand_over(read):
                     return
         except Exception as error:  # noqa: BLE001  an error in a thread is lost; join() returns it
             self._missing = error
 
-    def _hand_over(self, batch: pa.RecordBatch) -> bool:
+    def _hand_over(self, read: Read) -> bool:
         take = self._take
         try:
-            take(batch)
+            take(read)
         except BaseException as error:  # noqa: BLE001  also SystemExit, which would end this thread silently
-            raised = raised_by(take, error, sample_of(batch), self.sink)
+            function = take.function if isinstance(take, Callback) else take
+            raised = raised_by(function, error, sample_of(read[-1]), self.sink)
             raised.__cause__ = error
             self._error = raised
             self._abandon(raised)
@@ -96,23 +124,22 @@ class LiveRows:
         self._schema = of.schema
         self._key = of.key
         self._keep = keep
-        self._batches: deque[pa.RecordBatch] = deque()
+        self._reads: deque[ResultBatch] = deque()
         self._rows = 0
         self.total = 0
-        """Rows that have come so far."""
+        """Rows that have come so far, without those of kept ones that were taken back."""
         self._lock = threading.Lock()
 
-    def take(self, batch: pa.RecordBatch) -> None:
-        """Add a batch and drop the oldest rows."""
+    def take(self, read: Read) -> None:
+        """Add a batch and drop the oldest rows; or drop what is taken back.
+
+        Of updates nothing is taken back: the rows that follow replace them.
+        """
         with self._lock:
-            self._batches.append(batch)
-            self._rows += batch.num_rows
-            self.total += batch.num_rows
-            if self._key is not None and self._rows > 2 * self._keep:
-                self._batches = deque(newest(self._table(), self._key).to_batches())
-                self._rows = sum(held.num_rows for held in self._batches)
-            while self._key is None and self._rows - self._batches[0].num_rows >= self._keep:
-                self._rows -= self._batches.popleft().num_rows
+            if len(read) == 3:
+                self._add(read)
+            elif self._key is None:
+                self._take_back(read)
 
     def table(self) -> pa.Table:
         """Return the kept rows, oldest first."""
@@ -120,5 +147,21 @@ class LiveRows:
             kept = newest(self._table(), self._key)
         return kept.slice(max(0, kept.num_rows - self._keep))
 
+    def _add(self, read: ResultBatch) -> None:
+        self._reads.append(read)
+        self._rows += read.data.num_rows
+        self.total += read.data.num_rows
+        if self._key is not None and self._rows > 2 * self._keep:
+            self._reads = deque(read._replace(data=batch) for batch in newest(self._table(), self._key).to_batches())
+            self._rows = sum(held.data.num_rows for held in self._reads)
+        while self._key is None and self._rows - self._reads[0].data.num_rows >= self._keep:
+            self._rows -= self._reads.popleft().data.num_rows
+
+    def _take_back(self, rewind: Rewind) -> None:
+        left = [read for read in self._reads if read.task != rewind.task or read.number < rewind.number]
+        rows = sum(read.data.num_rows for read in left)
+        self.total -= self._rows - rows
+        self._reads, self._rows = deque(left), rows
+
     def _table(self) -> pa.Table:
-        return pa.Table.from_batches(list(self._batches), schema=self._schema)
+        return pa.Table.from_batches([read.data for read in self._reads], schema=self._schema)

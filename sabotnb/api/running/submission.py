@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, policy_of
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
 from sabotnb.api.running.late_files import warn_of_late_files
 from sabotnb.api.running.lowering import lower
-from sabotnb.api.running.pulling import LiveRows, Puller, Take
+from sabotnb.api.running.pulling import Callback, LiveRows, Puller, Take
 from sabotnb.api.verbs.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution import job_request, strategy
@@ -28,7 +28,7 @@ from sabotnb.graph import JobGraph, Operator, Sink
 from sabotnb.protocol import CheckpointPolicy, RunId
 
 if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
-    from sabotnb.cluster import Cluster, ClusterClient
+    from sabotnb.cluster import Cluster, ClusterClient, Read
 
 
 ROUND_ROBIN = "round_robin"
@@ -168,16 +168,15 @@ class Started:
     how: str
     """``started``, or one of ``NOTES``."""
 
-    def results(self, sink: str, *, one_by_one: bool = False) -> Iterator[pa.RecordBatch]:
-        """Iterate over the rows of a sink that the client reads, as they come; see ``ClusterClient.results``."""
-        vertex = self.compiled.vertex_of(sink)
-        return self.client.results(self.run, vertex, sink, one_by_one=one_by_one)
+    def batches(self, sink: str) -> Iterator[pa.RecordBatch]:
+        """Iterate over the rows of a sink that the client reads, as they come; see ``ClusterClient.batches``."""
+        return self.client.batches(self.run, self.compiled.vertex_of(sink), sink)
 
-    def puller(self, sink: str, take: Take, *, one_by_one: bool = False) -> Puller:
-        """Start a thread that calls ``take`` with the rows of ``sink``."""
-        client, run = self.client, self.run
-        batches = partial(self.results, sink, one_by_one=one_by_one)
-        return Puller(sink, batches, take, lambda error: client.fail(run, error))
+    def puller(self, sink: str, take: Callable[[Read], Any], *, one_by_one: bool = False) -> Puller:
+        """Start a thread that calls ``take`` with the rows of ``sink``; see ``ClusterClient.results``."""
+        client, run, vertex = self.client, self.run, self.compiled.vertex_of(sink)
+        reads = partial(client.results, run, vertex, sink, one_by_one=one_by_one)
+        return Puller(sink, reads, take, lambda error: client.fail(run, error))
 
 
 def submit(
@@ -226,7 +225,7 @@ def _job(started: Started, takes: Mapping[str, Take]) -> Job:
         if isinstance(sink.spec, Sink) and sink.spec.connector == "live":
             live[sink.id] = LiveRows(graph.types()[sink.id], sink.spec.options["keep"])
     pullers = [started.puller(sink, rows.take) for sink, rows in live.items()]
-    pullers += [started.puller(sink, take, one_by_one=True) for sink, take in takes.items()]
+    pullers += [started.puller(sink, Callback(take), one_by_one=True) for sink, take in takes.items()]
     bounded = all(source.bounded for source in sources(graph).values())
     note = NOTES.get(started.how, "")
     return Job(started.client, started.run, pullers, live, bounded=bounded, note=note)

@@ -40,10 +40,10 @@ class Overview:
         job = self._runs.get(run)
         return self._status(job) if job else None
 
-    def state(self, run: RunRef) -> JobState | None:
-        """The state of the run, all that waiting clients need; None if the run is not known."""
+    def progress(self, run: RunRef) -> tuple[JobState | None, int]:
+        """The state and the epoch of the run, all that waiting clients need; None and 0 if the run is not known."""
         job = self._runs.get(run)
-        return job.state if job else None
+        return (job.state, job.epoch) if job else (None, 0)
 
     def view(self, kind: ViewKind, run: RunRef, now: float, wall: float) -> Any:
         """What a client reads of the run; None if it is not known. ``wall`` is the time of the day at ``now``."""

@@ -11,19 +11,27 @@ from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.plan.expand import channels
 from sabotnb.plan.explain.operator_words import spread, summary
 from sabotnb.plan.graph_rewrite import RewriteStep
+from sabotnb.plan.guarantees import guarantees
 from sabotnb.plan.optimize import Optimized
 
 
 def explain(logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None) -> str:
-    """Return the levels that are passed, each under its heading; below the last one, the vertices as boxes."""
+    """Return the levels that are passed, each under its heading, then the vertices as boxes.
+
+    If rows leave the job other than to be collected, the end is what is promised about them.
+    """
     levels = [("logical", list(operator_lines(logical)))]
     if optimized is not None:
         levels.append(("optimizer", list(step_lines(optimized.steps)) or ["nothing to improve"]))
         levels.append(("optimized", list(operator_lines(optimized.graph))))
     if execution is not None:
         levels.append(("physical", list(execution_lines(execution))))
-    text = "\n\n".join("\n".join([f"== {title} ==", *lines]) for title, lines in levels)
-    return text if execution is None else f"{text}\n\n{_vertex_boxes(execution)}"
+    texts = ["\n".join([f"== {title} ==", *lines]) for title, lines in levels]
+    if execution is not None:
+        texts.append(_vertex_boxes(execution))
+    if promises := guarantees(logical):
+        texts.append("\n".join(["== guarantees ==", *promises]))
+    return "\n\n".join(texts)
 
 
 def _vertex_boxes(graph: ExecutionGraph) -> str:

@@ -38,7 +38,9 @@ def test_asking_for_checkpoints_on_several_hosts_needs_a_shared_folder():
         policy_of(sb.checkpoint("10s"), GRAPH, one_host=False)
 
 
-@pytest.mark.parametrize("wrong", [{"every": "0s"}, {"timeout": "0s"}, {"pause": "-1s"}, {"storage": 5}, {"storage": ""}])
+@pytest.mark.parametrize(
+    "wrong", [{"every": "0s"}, {"timeout": "0s"}, {"pause": "-1s"}, {"storage": 5}, {"storage": ""}]
+)
 def test_what_cannot_be_is_refused(wrong):
     with pytest.raises(CheckpointError, match=r"sb\.checkpoint\("):
         sb.checkpoint(**wrong)

@@ -1,11 +1,13 @@
 """Rows on their way from a job to the client's functions."""
 
 import threading
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
 
-from sabotnb.api.running.pulling import LiveRows, Puller
+from sabotnb.api.running.pulling import BATCH_ID, Callback, LiveRows, Puller
+from sabotnb.cluster import ResultBatch, Rewind
 from sabotnb.errors import JobFailed, UserFunctionError
 from sabotnb.graph import StreamType
 
@@ -16,9 +18,13 @@ def batch(*values: int) -> pa.RecordBatch:
     return pa.record_batch({"x": list(values)}, schema=SCHEMA)
 
 
+def reads(*batches: pa.RecordBatch) -> Iterator[ResultBatch]:
+    return (ResultBatch(0, number, rows) for number, rows in enumerate(batches))
+
+
 def test_every_batch_is_taken_in_order() -> None:
     taken: list[pa.RecordBatch] = []
-    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3)]), taken.append, abandon=lambda _: None)
+    puller = Puller("sink_0", lambda: reads(batch(1), batch(2, 3)), Callback(taken.append), abandon=lambda _: None)
     puller.join()
     assert taken == [batch(1), batch(2, 3)]
 
@@ -30,7 +36,7 @@ def test_a_function_that_raises_abandons_the_job_and_is_heard_of() -> None:
         if rows.num_rows == 2:
             raise ValueError("two rows")
 
-    puller = Puller("sink_0", lambda: iter([batch(1), batch(2, 3), batch(4)]), picky, abandoned.append)
+    puller = Puller("sink_0", lambda: reads(batch(1), batch(2, 3), batch(4)), Callback(picky), abandoned.append)
     line = r"sink_0: picky \(test_pulling.py:\d+\) raised ValueError: two rows  test_pulling.py:\d+: raise ValueError"
     with pytest.raises(UserFunctionError, match=line) as caught:
         puller.join()
@@ -48,17 +54,17 @@ def test_who_waits_is_told_what_kept_the_rest_from_coming() -> None:
     lost = JobFailed("elsewhere")
 
     def failing():
-        yield batch(1)
+        yield from reads(batch(1))
         raise lost
 
     taken: list[pa.RecordBatch] = []
-    assert Puller("sink_0", failing, taken.append, abandon=lambda _: None).join() is lost
+    assert Puller("sink_0", failing, Callback(taken.append), abandon=lambda _: None).join() is lost
     assert taken == [batch(1)]
 
 
 def test_who_waits_for_a_slow_function_may_stop_waiting() -> None:
     go = threading.Event()
-    puller = Puller("sink_0", lambda: iter([batch(1)]), lambda _: go.wait(), abandon=lambda _: None)
+    puller = Puller("sink_0", lambda: reads(batch(1)), lambda _: go.wait(), abandon=lambda _: None)
     with pytest.raises(TimeoutError):
         puller.join(0.01)
     go.set()
@@ -77,8 +83,8 @@ def test_who_waits_for_a_slow_function_may_stop_waiting() -> None:
 )
 def test_the_last_three_rows_are_kept(batches: list[tuple[int, ...]], kept: list[int]) -> None:
     live = LiveRows(StreamType(SCHEMA), keep=3)
-    for values in batches:
-        live.take(batch(*values))
+    for read in reads(*(batch(*values) for values in batches)):
+        live.take(read)
     assert live.table() == pa.table({"x": pa.array(kept, pa.int64())})
 
 
@@ -86,6 +92,31 @@ def test_updates_keep_the_last_row_of_each_key() -> None:
     live = LiveRows(StreamType(pa.schema({"k": pa.int64(), "n": pa.int64()}), key=("k",)), keep=2)
     for rows in ([(1, 1), (2, 1)], [(1, 2)], [(3, 1), (1, 3)]):
         columns = [pa.array(column) for column in zip(*rows, strict=True)]
-        live.take(pa.RecordBatch.from_arrays(columns, ["k", "n"]))
+        live.take(ResultBatch(0, 0, pa.RecordBatch.from_arrays(columns, ["k", "n"])))
     assert live.table().to_pylist() == [{"k": 3, "n": 1}, {"k": 1, "n": 3}]
     assert live.total == 5
+
+
+def test_live_rows_that_are_taken_back_leave() -> None:
+    live = LiveRows(StreamType(SCHEMA), keep=10)
+    for read in (*reads(batch(1), batch(2, 3), batch(4)), ResultBatch(1, 7, batch(5)), Rewind(0, 1)):
+        live.take(read)
+    assert live.table()["x"].to_pylist() == [1, 5]
+    assert live.total == 2
+    live.take(ResultBatch(0, 1, batch(2)))
+    assert live.table()["x"].to_pylist() == [1, 5, 2]
+
+
+def test_updates_are_not_taken_back() -> None:
+    live = LiveRows(StreamType(SCHEMA, key=("x",)), keep=10)
+    for read in (*reads(batch(1), batch(2)), Rewind(0, 1)):
+        live.take(read)
+    assert live.table()["x"].to_pylist() == [1, 2]
+
+
+def test_a_callback_gets_the_number_of_its_batch_and_no_rewind() -> None:
+    taken: list[pa.RecordBatch] = []
+    callback = Callback(taken.append)
+    for read in (*reads(batch(1), batch(2)), Rewind(0, 1), ResultBatch(0, 1, batch(2))):
+        callback(read)
+    assert [rows.schema.metadata[BATCH_ID] for rows in taken] == [b"0-0", b"0-1", b"0-1"]
