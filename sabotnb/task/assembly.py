@@ -17,12 +17,12 @@ from sabotnb.task.gate_input import GateInput
 from sabotnb.task.host import Assignment, Host, TaskGate
 from sabotnb.task.mailbox import Mailbox
 from sabotnb.task.probes import Probes
-from sabotnb.task.restoring import OwnedState, load_states
 from sabotnb.task.result_buffers import ResultBuffer, ResultOutput
 from sabotnb.task.source_input import SourceInput, rows_to_read
 from sabotnb.task.source_progress import SourceProgress
 from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.stages import is_pulled, make_stages
+from sabotnb.task.state_loading import OwnedState, load_states
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import OnCut, TaskInput
 from sabotnb.task.task_outputs import OutputRoute, TaskOutputs

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from sabotnb.testing.transport_suite import TransportSuite
 
 __all__ = [
-    "CheckpointedRun",
     "Advance",
+    "CheckpointedRun",
     "Crash",
     "EndPort",
     "FailAt",

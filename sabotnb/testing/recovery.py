@@ -140,8 +140,11 @@ class Recovery:
         new = self._tasks(after, max(cut.now for cut in cuts))
         for index, task in enumerate(new):
             chosen = [index] if after == len(cuts) else range(len(cuts))
-            chosen_cuts, chosen_states = ([of[number] for number in chosen] for of in (cuts, exported))
-            task.restore(chosen_cuts, chosen_states, rescaled=after != len(cuts))
+            task.restore(
+                [cuts[number] for number in chosen],
+                [exported[number] for number in chosen],
+                rescaled=after != len(cuts),
+            )
             self._settle(task)
         return new
 
