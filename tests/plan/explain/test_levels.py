@@ -72,7 +72,10 @@ by_name -> sink_0:0  rebalance  2 to 4, 8 channels
         ┌────┴────┐
         │ sink_0  │
         │   x4    │
-        └─────────┘"""
+        └─────────┘
+
+== guarantees ==
+files: exactly once, all of them at the end; a lost worker: the job goes on from the last checkpoint"""
 
 FORK_AND_JOIN = """\
 ┌─────────┐    ┌───────────┐
