@@ -105,9 +105,14 @@ class CheckpointedRun:
             task.start()
         return self._post(StartSources(RUN, self._epoch))
 
-    def read(self, polls: int) -> Self:
-        """Let the sources make ``polls`` polls, counted from the start, and hold them; returns earlier if all end."""
+    def read(self, polls: int | None = None) -> Self:
+        """Let the sources make ``polls`` polls, counted from the start, and hold them; returns earlier if all end.
+
+        Without ``polls`` the sources read on, and the call returns at once.
+        """
         self._meter.admit(polls)
+        if polls is None:
+            return self
         self._wait(lambda: self._meter.used_up or len(self._ended) == len(self._tasks))
         return self
 
@@ -150,7 +155,7 @@ class CheckpointedRun:
 
     def finish(self) -> list[dict[str, Any]]:
         """Read to the end of all sources; returns the rows of all sinks, in no order."""
-        self._meter.admit(None)
+        self.read()
         self._wait(lambda: len(self._ended) == len(self._tasks))
         self._keep(ended.committables for ended in self._ended.values())
         self.kill()

@@ -41,10 +41,32 @@ def timed(folder):
     return files(folder).with_event_time("t", max_delay="5s")
 
 
+def late_and_windows(folder):
+    windows = timed(folder).group_by("k").window(sb.tumbling("20s")).agg(n=sb.count())
+    return windows.select("k", "n").union(windows.side("late").select("k", n=-col("id")))
+
+
 JOBS = {
     "rows": lambda folder: files(folder).filter(col("id") % 3 != 0).select(y=col("id") * 2),
     "aggregate": lambda folder: files(folder).filter(col("id") > 20).group_by("k").agg(n=sb.count(), s=col("id").sum()),
     "global aggregate": lambda folder: files(folder).agg(n=sb.count(), s=col("id").sum()),
+    "windows and late rows": lambda folder: timed(folder).group_by("k").window(sb.tumbling("20s")).agg(n=sb.count()),
+    "window of all keys": lambda folder: timed(folder).window(sb.tumbling("20s")).agg(n=sb.count()),
+    "sessions": lambda folder: timed(folder).group_by("k").window(sb.session("3s")).agg(n=sb.count()),
+    "union": lambda folder: (
+        files(folder)
+        .select("k", "id")
+        .union(files(folder).select("k", id=-col("id")))
+        .group_by("k")
+        .agg(n=sb.count(), s=col("id").sum(), low=col("id").min())
+    ),
+    "join": lambda folder: (
+        files(folder)
+        .select("k", "id")
+        .filter(col("id") % 5 == 0)
+        .join(files(folder).filter(col("id") % 7 == 0).select("k", other=col("id")), on="k")
+    ),
+    "side output": lambda folder: late_and_windows(folder),
     "distinct": lambda folder: files(folder).select("k").distinct(),
 }
 
@@ -67,7 +89,7 @@ def restarted(name, folder, storage, seed):
     return run.finish()
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", JOBS)
 def test_each_row_of_the_output_is_there_once(name, folder, tmp_path, seed):
     assert_rows(restarted(name, folder, tmp_path, seed), JOBS[name](folder).to_rows())
