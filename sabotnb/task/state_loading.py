@@ -82,7 +82,7 @@ def _matching(states: Mapping[StateSpec, KeyedState], stored: StoredState, path:
     """Return the operator's state of that name; CheckpointError if it has none, or one of another form."""
     spec, state = next(((spec, state) for spec, state in states.items() if spec.name == stored.spec.name), (None, None))
     if spec is None or state is None:
-        raise _unfit(stored, path, f"it has states {sorted(spec.name for spec in states)}")
+        raise _unfit(stored, path, "the operator has no state of that name")
     if spec != stored.spec:
         form, of_file = (f"{it.scope.value}, version {it.version}" for it in (spec, stored.spec))
         raise _unfit(stored, path, f"the operator's is {form}, that of the file {of_file}")

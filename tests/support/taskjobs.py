@@ -16,7 +16,17 @@ from sabotnb.graph import specs
 from sabotnb.graph.job_graph import EdgeType
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
-from sabotnb.protocol import CancelTasks, Command, Placement, StartSources, TaskChanged, TaskState
+from sabotnb.protocol import (
+    CancelTasks,
+    Command,
+    CutAcked,
+    CutFailed,
+    Placement,
+    StartSources,
+    TaskChanged,
+    TaskReport,
+    TaskState,
+)
 from sabotnb.protocol.elements import EndReason
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
 from sabotnb.protocol.operator import Committable, Operator, OperatorContext, Out, Prepared, SinkOperator
@@ -117,10 +127,16 @@ class Reports:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self.all: list[TaskChanged] = []
+        self.cuts: list[CutAcked | CutFailed] = []
+        self.order: list[TaskReport] = []
 
-    def __call__(self, changed: TaskChanged) -> None:
+    def __call__(self, report: TaskReport) -> None:
         with self._changed:
-            self.all.append(changed)
+            self.order.append(report)
+            if isinstance(report, TaskChanged):
+                self.all.append(report)
+            elif isinstance(report, CutAcked | CutFailed):
+                self.cuts.append(report)
             self._changed.notify_all()
 
     def wait(self, state: TaskState, count: int = 1) -> list[TaskChanged]:

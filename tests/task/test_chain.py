@@ -6,12 +6,13 @@ from sabotnb.eventtime import clocks, with_clock
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.elements import EndReason
+from sabotnb.protocol.elements import Cut, CutKind, EndReason, Watermark
 from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Committable, Delayed, Operator, OperatorContext
 from sabotnb.protocol.state import StateSpec
 from sabotnb.state import KeySet
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import StepFailed, Steps
 
@@ -250,3 +251,72 @@ def test_delayed_rows_are_sliced_with_their_clocks():
     items = [item for item in slow_chain(slow).process(0, delayed) if item]
     assert [clocks(item.batch).to_pylist() for item in items] == [[7] * 128, [9] * 78]
     assert slow.calls == [128, 22, 78, 72]
+
+
+class Held(Operator):
+    """Holds its rows until a cut, and remembers the numbers of cuts and rows of its port."""
+
+    def __init__(self, log):
+        self.log = log
+        self.rows = []
+        self.seen = 0
+
+    def open(self, ctx):
+        self.set = ctx.keyed(StateSpec("keys"), KeySet(X, 4))
+
+    def process(self, port, batch):
+        self.seen += batch.num_rows
+        self.set.add([batch.column("x")])
+        self.rows.append(batch)
+        return ()
+
+    def on_cut(self, cut):
+        self.log.append(("cut", cut.id, self.seen))
+        rows, self.rows = self.rows, []
+        return rows
+
+    def memo(self):
+        self.log.append(("memo", self.seen))
+        return {"seen": self.seen}
+
+    def restored(self, memos):
+        self.log.append(("restored", [memo["seen"] for memo in memos]))
+
+
+def test_a_cut_freezes_each_operator_behind_what_the_operators_before_it_emit():
+    log = []
+    sink = Written()
+    built = chain(Held(log), Doubled(), Held(log), sink)
+    list(built.on_watermark(7))
+    assert emitted(built.process(0, batch(1, 2))) == []
+    frozen = FrozenChain()
+    assert emitted(built.on_cut(Cut(4, CutKind.CHECKPOINT, 1), frozen)) == []
+    assert log == [("cut", 4, 2), ("memo", 2), ("cut", 4, 2), ("memo", 2)]
+    kept = {
+        state.operator: sorted(
+            x for group in state.groups for rows in state.frozen.export(group) for x in rows["x"].to_pylist()
+        )
+        for state in frozen.states
+    }
+    assert kept == {"op_0": [1, 2], "op_2": [2, 4]}
+    assert frozen.memos == {"op_0": {"seen": 2}, "op_1": {}, "op_2": {"seen": 2}, "op_3": {}}
+    assert frozen.event_times == {"op_0": 7, "op_1": 7, "op_2": 7, "op_3": 7, "": 7}
+    assert frozen.prepared() == [Committable("written", {"values": [2, 4]})]
+
+
+def test_a_restored_chain_goes_on_from_its_watermarks_and_tells_its_operators_from_the_last_to_the_first():
+    log = []
+    built = chain(Held(log), Held(log))
+    built.restore({"op_0": 9, "op_1": 5, "": 4}, {"op_1": [{"seen": 1}, {"seen": 3}]})
+    assert log == [("restored", [1, 3]), ("restored", [])]
+    assert list(built.on_watermark(8)) == []
+    assert [item for item in built.on_watermark(10) if item is not None] == [Watermark(10)]
+
+
+def test_a_failure_at_a_cut_names_the_operator():
+    class Unfit(Held):
+        def memo(self):
+            raise ValueError("no memo")
+
+    with pytest.raises(StepFailed, match="memo of op_1 failed"):
+        list(chain(Doubled(), Unfit([])).on_cut(Cut(1, CutKind.CHECKPOINT, 1), FrozenChain()))

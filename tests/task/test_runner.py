@@ -14,6 +14,9 @@ from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol import (
     AssignSplits,
     CancelTasks,
+    Cut,
+    CutKind,
+    CutStored,
     Deployment,
     DropRun,
     Fence,
@@ -23,6 +26,8 @@ from sabotnb.protocol import (
     SplitsLeft,
     StartSources,
     StopSources,
+    TakeCut,
+    TaskRestore,
     TaskState,
 )
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
@@ -99,6 +104,32 @@ def test_a_job_runs_from_its_deployment_to_its_removal(agent):
     agent.runner.command(DropRun(RUN))
     with pytest.raises(StaleMessage, match="released"):
         agent.pull(0)
+
+
+def test_tasks_of_a_deployment_take_cuts(agent, tmp_path):
+    agent.runner.deploy(replace(deployment(job("waiting")), storage=str(tmp_path)), {})
+    agent.reports.wait(TaskState.RUNNING, 2)
+    for number in (1, 2):
+        agent.runner.command(TakeCut(RUN, 1, Cut(number, CutKind.CHECKPOINT, 1)))
+        agent.reports.wait_until(lambda: len(agent.reports.cuts) == 2 * number)  # noqa: B023 - called at once
+        agent.runner.command(CutStored(RUN, 1, number))
+    assert [(acked.cut, acked.attempt.task.vertex) for acked in agent.reports.cuts] == [
+        (number, vertex) for number in (1, 2) for vertex in ("numbers", "operator")
+    ]
+    with pytest.raises(StaleMessage, match="TakeCut of job@1, epoch 2"):
+        agent.runner.command(TakeCut(RUN, 2, Cut(3, CutKind.CHECKPOINT, 2)))
+
+
+def test_a_deployment_brings_what_its_tasks_are_restored_from(agent):
+    new = deployment(job(), epoch=2)
+    numbers, operator = new.attempts
+    restores = {numbers: TaskRestore(ended=True), operator: TaskRestore(event_times={"": 7})}
+    agent.runner.deploy(replace(new, restores=restores), {})
+    agent.reports.wait(TaskState.RUNNING, 2)
+    agent.runner.command(StartSources(RUN, 2))
+    assert agent.read() == 0
+    finished = agent.reports.wait(TaskState.FINISHED, 2)
+    assert [changed.counters.rows_in for changed in finished] == [0, 0]
 
 
 def test_an_ended_task_is_dropped_also_without_a_request_for_metrics(agent):

@@ -8,12 +8,14 @@ from sabotnb.graph import Aggregate, AggregateColumn, Filter, Operator, Sink, So
 from sabotnb.graph.specs import Phase
 from sabotnb.metrics import TaskCounters
 from sabotnb.plan.execution_graph import Vertex
+from sabotnb.protocol import Cut, CutKind
 from sabotnb.protocol.source import Split
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import RETRY_SECONDS, SourceInput, rows_to_read
 from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.steps import Steps
+from sabotnb.task.task_input import ignore_cut
 from sabotnb.testing import Pause, ScriptedSource
 
 SCHEMA = pa.schema([("k", pa.int64())])
@@ -51,13 +53,13 @@ class Sleeps(InputGate):
         self.slept.append(timeout)
 
 
-def source_input(source, splits=None, gate=None):
+def source_input(source, splits=None, gate=None, on_cut=ignore_cut):
     counters = TaskCounters(operators={"numbers": 0})
     node, steps = Operator("numbers", reads(source)), Steps()
     chain = Chain([Stage(node, PassThrough())], steps, Probes(counters))
     supply = SplitSupply(source.splits() if splits is None else splits)
     gate = InputGate([]) if gate is None else gate
-    return SourceInput(node, source, supply, chain, gate, steps, counters, batch_rows=10), counters
+    return SourceInput(node, source, supply, chain, gate, steps, counters, 10, on_cut=on_cut), counters
 
 
 def taken(task_input):
@@ -122,3 +124,78 @@ def test_the_bytes_of_a_split_count_when_it_was_read_completely():
         taken(reading)
         done.append(counters.bytes_done)
     assert done == [0, 30, 30, 34, 34]
+
+
+def cut(number):
+    return Cut(number, CutKind.CHECKPOINT, 1)
+
+
+class Cuts:
+    """A source's input, and what it was at its cuts."""
+
+    def __init__(self, source, splits=None):
+        self.states = {}
+        self.input, _ = source_input(source, splits, on_cut=self._note)
+
+    def _note(self, cut, frozen, state):
+        opened = [(split.id, split.position["step"]) for split in state.opened]
+        self.states[cut.id] = opened, list(state.finished)
+
+    def take(self, number, *, hold=False):
+        self.input.take_cut(cut(number), hold=hold)
+        assert list(self.input.take_due_cut()) == [cut(number)]
+        return self.states[number]
+
+
+def test_a_cut_is_taken_between_two_polls_with_the_positions_of_all_splits():
+    source = numbers([[1], [2]], [[3]], [[4]])
+    cuts = Cuts(source)
+    waiting = [("script-1", 0), ("script-2", 0)]
+    assert cuts.take(1) == ([("script-0", 0), *waiting], [])
+    cuts.input.start()
+    assert taken(cuts.input) == [1]
+    assert cuts.take(2) == ([("script-0", 1), *waiting], [])
+    assert [taken(cuts.input) for _ in range(3)] == [[1], [], [1]]
+    assert cuts.take(3) == ([("script-1", 1), ("script-2", 0)], ["script-0"])
+    assert [taken(cuts.input) for _ in range(3)] == [[], [1], []]
+    assert cuts.take(4) == ([], ["script-0", "script-1", "script-2"])
+
+
+def test_a_split_that_was_not_polled_is_at_the_position_at_which_it_was_opened():
+    cuts = Cuts(numbers([[1], [2], Pause(), [3]]), [Split("script-0", {"step": 2})])
+    cuts.input.start()
+    assert taken(cuts.input) is None
+    assert cuts.take(1) == ([("script-0", 2)], [])
+    assert taken(cuts.input) == [1]
+    assert cuts.take(2) == ([("script-0", 4)], [])
+
+
+def test_a_paused_source_takes_cuts_and_one_that_is_held_reads_on_after_resume():
+    cuts = Cuts(numbers([[1], [2]]))
+    cuts.input.start()
+    cuts.input.pause()
+    assert cuts.take(1) == ([("script-0", 0)], [])
+    cuts.input.resume()
+    cuts.take(2, hold=True)
+    assert taken(cuts.input) is None
+    cuts.input.resume()
+    assert taken(cuts.input) == [1]
+
+
+def test_a_source_that_was_stopped_takes_no_cut():
+    cuts = Cuts(numbers([[1], [2]]))
+    cuts.input.start()
+    cuts.input.take_cut(cut(1), hold=False)
+    cuts.input.stop()
+    cuts.input.take_cut(cut(2), hold=False)
+    assert cuts.input.take_due_cut() is None
+    assert taken(cuts.input) == []
+    assert cuts.input.ended
+
+
+def test_a_cut_that_is_told_twice_is_taken_once():
+    cuts = Cuts(numbers([[1]]))
+    for number in (1, 2, 1, 2):
+        cuts.input.take_cut(cut(number), hold=False)
+    assert [list(cuts.input.take_due_cut()) for _ in range(2)] == [[cut(1)], [cut(2)]]
+    assert cuts.input.take_due_cut() is None

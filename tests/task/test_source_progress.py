@@ -24,6 +24,7 @@ from sabotnb.protocol import (
     Marker,
     Operator,
     RaiseBound,
+    Reader,
     RunId,
     Split,
     SplitsLeft,
@@ -35,7 +36,7 @@ from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.local import run_local
 from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import SourceInput
-from sabotnb.task.source_progress import WATERMARK_SECONDS, SourceProgress
+from sabotnb.task.source_progress import WATERMARK_SECONDS, OpenSplit, SourceProgress
 from sabotnb.task.split_supply import SplitSupply
 from sabotnb.task.steps import Steps
 
@@ -425,3 +426,45 @@ def test_a_running_endless_source_advances_without_an_end(tmp_path, kind):
     with closing(run_local(job, {"s": source.splits()}, Config(batch_rows=100), makers)) as batches:
         found = [us for _, each in zip(range(2), batches, strict=False) for us in each["x"].to_pylist()]
     assert found[0] < found[1]
+
+
+def progress(seconds):
+    return SourceProgress(EventTime("t", 0, idle=30 * SECOND), lambda: 0.0, seconds)
+
+
+def test_a_restored_source_knows_what_it_had_sent():
+    seconds = Seconds()
+    first = progress(seconds)
+    assert first.memo() == {"sent": MIN_WATERMARK, "idle": False}
+    restored = progress(seconds)
+    assert restored.restored([{"sent": 9 * SECOND, "idle": True}]) == [Status(idle=True)]
+    assert restored.memo() == {"sent": 9 * SECOND, "idle": True}
+    assert restored.elements([], 9 * SECOND, at_once=True) == []
+    assert restored.before_rows() == [Status(idle=False)]
+    assert restored.elements([], 10 * SECOND, at_once=True) == [Watermark(10 * SECOND)]
+
+
+def test_a_source_that_continues_several_begins_at_the_earliest_of_them():
+    restored = progress(Seconds())
+    memos = [{"sent": 9, "idle": True}, {"sent": 5, "idle": False}, {"sent": 7, "idle": True}]
+    assert restored.restored(memos) == []
+    assert restored.memo() == {"sent": 5, "idle": False}
+
+
+class At(Reader):
+    """A reader whose watermark is ``us``."""
+
+    def __init__(self, us):
+        self.us = us
+
+    def watermark(self):
+        return self.us
+
+
+def test_a_source_tells_again_that_it_is_idle_behind_a_watermark_that_made_it_active():
+    restored = progress(Seconds())
+    restored.restored([{"sent": 5, "idle": True}])
+    split = OpenSplit(Split("a"), At(7), {})
+    assert restored.elements([split], MAX_WATERMARK, at_once=True) == [Watermark(7)]
+    split.idle = True
+    assert restored.elements([split], MAX_WATERMARK) == [Status(idle=True)]

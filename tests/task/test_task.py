@@ -30,9 +30,19 @@ from sabotnb.config import Config
 from sabotnb.eventtime import is_delayed, with_clock
 from sabotnb.graph import specs
 from sabotnb.operators.sort import SortOperator
-from sabotnb.protocol import CancelTasks, PauseSources, ResumeSources, StartSources, StopSources, TaskState
+from sabotnb.protocol import (
+    CancelTasks,
+    Cut,
+    CutKind,
+    PauseSources,
+    ResumeSources,
+    StartSources,
+    StopSources,
+    TakeCut,
+    TaskState,
+)
 from sabotnb.protocol.elements import Batch, End, EndReason, Leave
-from sabotnb.protocol.operator import Committable, Delayed, Operator
+from sabotnb.protocol.operator import Committable, Delayed, Operator, Prepared
 from sabotnb.protocol.source import Finished, Polled
 from sabotnb.protocol.state import StateSpec
 from sabotnb.task.result_buffers import Pulled
@@ -829,3 +839,63 @@ def test_a_failure_at_any_step_is_reported_once_and_closes_everything():
     assert {"open", "process", "process, after an output", "on_watermark", "on_end", "roll", "durable", "close"} <= set(
         steps
     )
+
+
+class Slow(Written):
+    """Its output at a cut is durable once ``released`` is set."""
+
+    def __init__(self, released):
+        super().__init__()
+        self.released = released
+
+    def roll(self, cut):
+        values, self.values = self.values, []
+        return SlowOutput(values, self.released if cut else None)
+
+
+class SlowOutput(Prepared):
+    def __init__(self, values, released):
+        self.values, self.released = values, released
+
+    def durable(self):
+        assert self.released is None or self.released.wait(60)
+        return [Committable("written", {"values": self.values})]
+
+
+def test_a_task_finishes_behind_its_acknowledgements_with_the_output_that_is_not_known_to_be_stored():
+    released, hold = threading.Event(), threading.Event()
+    source = numbers([[1], Hold(hold), [2]])
+    job = graph([vertex("numbers", reads(source), writes(lambda: Slow(released)))])
+    with Deployed(job).start() as deployed:
+        deployed.reports.wait(TaskState.RUNNING)
+        counters = deployed.tasks["numbers[0]"].counters
+        while counters().rows_in < 1:  # ends: the source reads on by itself
+            pass
+        deployed.command(TakeCut(RUN, 1, Cut(1, CutKind.CHECKPOINT, 1)))
+        hold.set()
+        while source.closed == 0:  # the task is at its end, and its output of the cut is not durable
+            pass
+        assert [report.state.value for report in deployed.reports.all] == ["RUNNING"]
+        released.set()
+        (finished,) = deployed.reports.wait(TaskState.FINISHED)
+        (acked,) = deployed.reports.cuts
+        assert deployed.reports.order.index(acked) < deployed.reports.order.index(finished)
+        first, last = ([Committable("written", {"values": [value]})] for value in (1, 2))
+        assert list(acked.snapshot.committables) == first
+        assert list(finished.committables) == first + last
+
+
+def test_a_task_that_waits_for_its_cuts_to_be_written_can_be_canceled():
+    released = threading.Event()
+    source = numbers([[1]])
+    job = graph([vertex("numbers", reads(source), writes(lambda: Slow(released)))])
+    with Deployed(job).start(sources=False) as deployed:
+        deployed.reports.wait(TaskState.RUNNING)
+        deployed.command(TakeCut(RUN, 1, Cut(1, CutKind.CHECKPOINT, 1)))
+        deployed.command(StartSources(RUN, 1))
+        while source.closed == 0:
+            pass
+        assert deployed.cancel() == []
+        assert deployed.reports.ends() == ["CANCELED"]
+        released.set()
+    assert deployed.reports.cuts == []
