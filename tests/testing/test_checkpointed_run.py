@@ -66,7 +66,7 @@ JOBS = {
         .filter(col("id") % 5 == 0)
         .join(files(folder).filter(col("id") % 7 == 0).select("k", other=col("id")), on="k")
     ),
-    "side output": lambda folder: late_and_windows(folder),
+    "side output": late_and_windows,
     "distinct": lambda folder: files(folder).select("k").distinct(),
 }
 

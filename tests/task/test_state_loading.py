@@ -13,7 +13,7 @@ from sabotnb.protocol import Attempt, Placement, Scope, StateSpec, TaskId, TaskR
 from sabotnb.state import GroupedRows
 from sabotnb.storage import write_states
 from sabotnb.task import Assignment
-from sabotnb.task.restoring import OwnedState, load_states
+from sabotnb.task.state_loading import OwnedState, load_states
 from sabotnb.task.steps import Steps
 
 SCHEMA = pa.schema([("k", pa.int64())])
