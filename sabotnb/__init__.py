@@ -54,6 +54,7 @@ __all__ = [
     "local",
     "map_state",
     "nexmark",
+    "read_state",
     "run",
     "same_window",
     "session",
@@ -79,6 +80,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
     from sabotnb.api.handles.status import JobResult, JobStatus
     from sabotnb.api.running.checkpointing import checkpoint
     from sabotnb.api.running.preview import Preview
+    from sabotnb.api.running.saved_state import read_state
     from sabotnb.api.sink import Sink, run
     from sabotnb.api.stream import Grouped, Stream, union
     from sabotnb.api.verbs.windows import count_window, global_window, same_window, session, sliding, tumbling, until
@@ -98,6 +100,7 @@ _HOMES = {
     "sabotnb.api.handles.live": ("live",),
     "sabotnb.api.running.checkpointing": ("checkpoint",),
     "sabotnb.api.running.preview": ("Preview",),
+    "sabotnb.api.running.saved_state": ("read_state",),
     "sabotnb.api.sink": ("Sink", "run"),
     "sabotnb.api.handles.status": ("JobResult", "JobStatus"),
     "sabotnb.api.stream": ("Grouped", "Stream", "union"),

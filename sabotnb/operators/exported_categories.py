@@ -9,7 +9,7 @@ import pyarrow as pa
 from sabotnb.native import Categories
 from sabotnb.protocol import Frozen, KeyedState
 
-_ORDER = "\0order"
+ORDER = "\0order"
 
 
 class WithCategories:
@@ -23,7 +23,7 @@ class WithCategories:
         """Wrap ``state``; its owner collects ``categories`` from the columns of ``schema``."""
         self._state = state
         self._categories = categories
-        self._orders = [pa.field(name + _ORDER, schema.field(name).type) for name in categories]
+        self._orders = [pa.field(name + ORDER, schema.field(name).type) for name in categories]
         self.schema = pa.schema([*state.schema, *self._orders])
 
     def groups(self) -> Sequence[int]:
