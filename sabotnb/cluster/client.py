@@ -41,7 +41,9 @@ from sabotnb.protocol import (
     RunStatus,
     RunSummary,
     Stop,
+    StoredCut,
     Submitted,
+    TakeSavepoint,
     Unsent,
     Until,
     ViewKind,
@@ -55,6 +57,9 @@ T = TypeVar("T")
 
 ANSWER_SECONDS = 30.0
 """A scheduler that does not answer within this time is considered lost."""
+
+SAVEPOINT_SECONDS = 3600.0
+"""A savepoint that takes longer fails: it may begin behind another checkpoint, and each has its own timeout."""
 
 WAIT_SECONDS = 5.0
 """Length of one request of a longer wait: short enough to notice that the cluster is lost."""
@@ -103,6 +108,18 @@ class ClusterClient:
     def stop(self, run: RunRef) -> str:
         """End the job's sources; rows already read are processed and committed. Returns a sentence, like ``cancel``."""
         return self._command(Stop(uuid4().hex, run))
+
+    def savepoint(self, run: RunRef, name: str = "", *, stop: bool = False) -> StoredCut:
+        """Take a savepoint and return it when it is stored; with ``stop`` the run ends there, and emits nothing more.
+
+        Raises:
+            CheckpointError: the savepoint failed, and the run goes on, or the run ended before.
+        """
+        command = Stop(uuid4().hex, run, name) if stop else TakeSavepoint(uuid4().hex, run, name)
+        packed = control_codec.dumps(command)
+        stored = _value(self.run(lambda: self._scheduler.sabot_command(command=packed), SAVEPOINT_SECONDS))
+        assert isinstance(stored, StoredCut)
+        return stored
 
     def pause(self, run: RunRef) -> str:
         """Let the job's sources read nothing until ``resume``. Returns a sentence, as ``cancel`` does."""
@@ -325,7 +342,7 @@ class ClusterClient:
         return ClusterLost(f"the cluster at {self.address} does not answer ({why}): {ADVICE}")
 
 
-def _value(answer: bytes) -> Submitted | CommandResult | None:
+def _value(answer: bytes) -> Submitted | CommandResult | StoredCut | None:
     reply: Reply = control_codec.loads(answer)
     if reply.failure is not None:
         raise error_of(reply.failure)

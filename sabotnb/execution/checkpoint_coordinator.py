@@ -22,6 +22,11 @@ cut, as they were not told that it is stored. A cut that is being stored is neve
 already, and a run that went on from an older cut could not tell. So the end and the restart of the run wait for the
 answer of the store (see ``termination``).
 
+**Savepoints** are cuts that a client asked for; those that are asked for during a cut begin behind it. At the one with
+which a run is stopped, its sources hold. If it fails, they go on; when it is stored, the run is *suspended*: its tasks
+are canceled, and it ends when its output up to there is committed. What its tasks emit behind the savepoint, such as
+the results of inputs that had ended, is dropped: the run that goes on from the savepoint emits it.
+
 **Output.** ``JobRun.committables`` are the output of stored cuts that is not known to be committed. A cut is stored
 with them and with what is new in it. An endless run commits the new output of each cut, in the order of cuts; a bounded
 run commits all of it at its end.
@@ -31,10 +36,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import tell_running
 from sabotnb.execution.committables import merged, without
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.run_cuts import PendingCut
+from sabotnb.execution.run_cuts import PendingCut, SavepointRequest
 from sabotnb.protocol import (
     CheckpointPolicy,
     Committable,
@@ -47,6 +53,8 @@ from sabotnb.protocol import (
     Instruction,
     JobChanged,
     JobState,
+    Reply,
+    ResumeSources,
     SetTimer,
     SourceState,
     Store,
@@ -60,10 +68,14 @@ from sabotnb.protocol import (
 ENDED = TaskSnapshot(ended=True)
 
 
-def set_timer(now: float, job: JobRun) -> Iterable[Instruction]:
-    """Set the timer for the next checkpoint, if the run takes any."""
+def next_cut(now: float, job: JobRun) -> Iterable[Instruction]:
+    """Begin the next savepoint that is wanted, or set the timer for the next checkpoint, if the run takes any."""
     policy, cuts = job.request.checkpoint, job.cuts
-    if policy is not None and may_begin(job):
+    if policy is None or not may_begin(job):
+        return
+    if cuts.wanted:
+        yield from begin(now, job, policy, cuts.wanted.popleft())
+    else:
         began = max(cuts.began, job.changed)  # the first one is due an interval after the run was RUNNING
         at = max(now, began + policy.interval, cuts.ended + policy.pause)
         yield SetTimer(CutDue(job.id, job.epoch), at)
@@ -74,17 +86,19 @@ def may_begin(job: JobRun) -> bool:
     return job.state is JobState.RUNNING and job.goes_on and job.cuts.pending is None
 
 
-def begin(now: float, job: JobRun, policy: CheckpointPolicy, kind: CutKind) -> Iterable[Instruction]:
-    """Begin a cut of ``job``, which may begin one."""
+def begin(
+    now: float, job: JobRun, policy: CheckpointPolicy, savepoint: SavepointRequest | None = None
+) -> Iterable[Instruction]:
+    """Begin a checkpoint of ``job``, which may begin a cut, or the ``savepoint``."""
     cuts = job.cuts
     cuts.number += 1
     cuts.began = now
-    cut = Cut(cuts.number, kind, job.epoch)
+    cut = Cut(cuts.number, CutKind.SAVEPOINT if savepoint else CutKind.CHECKPOINT, job.epoch)
     missing = {task for task, vertex in job.tasks.items() if vertex.state is not TaskState.FINISHED}
-    cuts.pending = PendingCut(cut, now, missing)
+    cuts.pending = PendingCut(cut, now, missing, savepoint)
     job.version += 1
     yield SetTimer(CutOverdue(job.id, job.epoch, cut.id), now + policy.timeout)
-    yield from tell_running(job, TakeCut(job.id, job.epoch, cut))
+    yield from tell_running(job, TakeCut(job.id, job.epoch, cut, hold=savepoint is not None and savepoint.stop))
 
 
 def acknowledge(now: float, job: JobRun, task: TaskId, snapshot: TaskSnapshot) -> Iterable[Instruction]:
@@ -120,18 +134,40 @@ def stored(now: float, job: JobRun, pending: PendingCut) -> Iterable[Instruction
         cuts.commits.append(cut)
     yield from tell_running(job, CutStored(job.id, job.epoch, cut.cut))
     yield JobChanged(job.name, job.state)
-    yield from set_timer(now, job)
+    if pending.savepoint is not None:
+        cuts.suspended = pending.savepoint.stop
+        yield Reply(pending.savepoint.command, cut)
+    yield from (refuse_savepoints(job) if cuts.suspended else next_cut(now, job))
 
 
-def abandon(now: float, job: JobRun, failure: Failure | None = None) -> Iterable[Instruction]:
-    """Abandon the cut in progress, unless it is being stored; with ``failure`` it counts as failed."""
-    if job.cuts.pending is None or (failure is None and job.cuts.storing):
-        return
+def fail(now: float, job: JobRun, pending: PendingCut, failure: Failure) -> Iterable[Instruction]:
+    """Abandon the cut in progress, which failed. The run goes on."""
+    job.cuts.failures += 1
+    job.cuts.last_failure = failure
+    yield from _abandon(now, job, pending, failure)
+    if pending.savepoint is not None and pending.savepoint.stop and job.goes_on and not job.paused:
+        yield from tell_running(job, ResumeSources(job.id, job.epoch))
+    yield from next_cut(now, job)
+
+
+def abandon(now: float, job: JobRun) -> Iterable[Instruction]:
+    """Abandon the cut in progress, unless it is being stored, and the savepoints that are wanted: the run ends."""
+    pending = job.cuts.pending
+    if pending is not None and pending.storing is None:
+        yield from _abandon(now, job, pending, replies.no_savepoint(job))
+    yield from refuse_savepoints(job)
+
+
+def refuse_savepoints(job: JobRun) -> Iterable[Instruction]:
+    """Tell the clients that still wait for savepoints of a run that ends or starts again that there are none."""
+    while job.cuts.wanted:
+        yield Reply(job.cuts.wanted.popleft().command, failure=replies.no_savepoint(job))
+
+
+def _abandon(now: float, job: JobRun, pending: PendingCut, failure: Failure) -> Iterable[Instruction]:
     _end(now, job)
-    if failure is not None:
-        job.cuts.failures += 1
-        job.cuts.last_failure = failure
-    yield from set_timer(now, job)
+    if pending.savepoint is not None:
+        yield Reply(pending.savepoint.command, failure=failure)
 
 
 def _end(now: float, job: JobRun) -> None:
@@ -153,6 +189,7 @@ def _stored_cut(now: float, job: JobRun, pending: PendingCut) -> StoredCut:
         tasks={task: pending.snapshots.get(task, ENDED) for task in job.tasks},
         finished={vertex.id: _finished_splits(job, pending, vertex.id) for vertex in job.topology.sources},
         committables=tuple(merged(job.committables, _new_committables(job, pending))),
+        name=pending.savepoint.name if pending.savepoint is not None else "",
         seconds=now - pending.began,
     )
 

@@ -16,7 +16,6 @@ from sabotnb.protocol import (
     CutAcked,
     CutDue,
     CutFailed,
-    CutKind,
     CutOverdue,
     Event,
     Instruction,
@@ -46,13 +45,13 @@ class CutEvents:
         job = self._current(event.run, event.epoch)
         policy = job.request.checkpoint if job is not None else None
         if job is not None and policy is not None and coordinator.may_begin(job):
-            yield from coordinator.begin(now, job, policy, CutKind.CHECKPOINT)
+            yield from coordinator.begin(now, job, policy)
 
     def _overdue(self, now: float, event: CutOverdue) -> Iterable[Instruction]:
         job = self._current(event.run, event.epoch)
         pending = _pending(job, event.cut)
         if job is not None and pending is not None and pending.storing is None:
-            yield from coordinator.abandon(now, job, replies.cut_overdue(job, pending))
+            yield from coordinator.fail(now, job, pending, replies.cut_overdue(job, pending))
 
     def _acked(self, now: float, event: CutAcked) -> Iterable[Instruction]:
         job, _ = self._state.find_task(event.agent, event.attempt, f"acknowledges cut {event.cut} of")
@@ -66,7 +65,7 @@ class CutEvents:
         pending = _pending(job, event.cut)
         if pending is None or event.attempt.task not in pending.missing:
             raise StaleMessage(f"{event.agent} fails cut {event.cut} of {event.attempt}, which is over")
-        return coordinator.abandon(now, job, event.failure)
+        return coordinator.fail(now, job, pending, event.failure)
 
     def _stored(self, now: float, event: Stored) -> Iterable[Instruction]:
         job = self._current(event.run, event.epoch)
@@ -74,10 +73,11 @@ class CutEvents:
         if job is None or pending is None or pending.storing is None:
             raise StaleMessage(f"cut {event.cut} of {event.run}, epoch {event.epoch}, is over")
         if event.failure is not None:
-            yield from coordinator.abandon(now, job, event.failure)
+            yield from coordinator.fail(now, job, pending, event.failure)
         else:
             yield from coordinator.stored(now, job, pending)
             yield from self._ending.commit_next(now, job)
+            yield from self._ending.suspend(job, pending)
         yield from self._ending.wind_up(now, job)
 
     def _current(self, run: RunId, epoch: int) -> JobRun | None:

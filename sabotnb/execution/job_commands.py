@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from sabotnb.execution import checkpoint_coordinator as coordinator
 from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState, tell_running
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.outputs import replaces_output_of, writer_in_the_way
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.replies import sentence_of
+from sabotnb.execution.savepoint_commands import start_refusal, take_savepoint
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
 from sabotnb.execution.termination import Termination
@@ -21,13 +23,16 @@ from sabotnb.protocol import (
     DropResults,
     Event,
     Fail,
+    Failure,
     Instruction,
     JobChanged,
+    JobRequest,
     JobState,
     Pause,
     PauseSources,
     Reply,
     Resume,
+    ResumeRun,
     ResumeSources,
     RunCommand,
     RunId,
@@ -35,6 +40,7 @@ from sabotnb.protocol import (
     StopSources,
     Submit,
     Submitted,
+    TakeSavepoint,
     job_of,
 )
 
@@ -67,7 +73,12 @@ class JobCommands:
 
     def handlers(self) -> dict[type[Event], Handler]:
         """The function that carries out each command, by its type."""
-        return {Submit: self._submit, **dict.fromkeys(self._acts, self._carry_out)}
+        return {
+            Submit: self._submit,
+            ResumeRun: self._resume_run,
+            TakeSavepoint: self._carry_out,
+            **dict.fromkeys(self._acts, self._carry_out),
+        }
 
     def _submit(self, now: float, command: Submit) -> Iterable[Instruction]:
         request = command.request
@@ -85,10 +96,9 @@ class JobCommands:
         if taken is not None:
             yield Reply(command.id, failure=replies.output_taken(*taken))
             return
-        requests = slot_requests(request.topology.vertices.values())
-        pool = self._state.pool
-        if not pool.could_ever_fit(requests, strategy(request.placement)):
-            yield Reply(command.id, failure=replies.too_few_slots(request, requests, pool.statistics()))
+        refused = start_refusal(request) or self._lack_of_slots(request)
+        if refused is not None:
+            yield Reply(command.id, failure=refused)
             return
         self._number = self._next_number(self._number)
         job = JobRun(request, RunId(request.name, self._number), submitted=now, changed=now)
@@ -99,6 +109,33 @@ class JobCommands:
         else:
             yield Reply(command.id, Submitted(job.id, self._how(running, job)))
             yield from self._succeed(now, running, job)
+
+    def _resume_run(self, now: float, command: ResumeRun) -> Iterable[Instruction]:
+        request = command.request
+        running = self._running(request.name)
+        if running is not None:
+            yield Reply(command.id, failure=replies.still_runs(running))
+            return
+        taken = writer_in_the_way(request, self._state.jobs.values())
+        refused = replies.output_taken(*taken) if taken is not None else self._lack_of_slots(request)
+        if refused is not None:
+            yield Reply(command.id, failure=refused)
+            return
+        self._number = max(self._number, command.run.number)
+        job = JobRun(request, command.run, submitted=now, epoch=command.epoch, changed=now)
+        for cut in command.cuts:
+            job.cuts.keep(cut)
+            job.cuts.number = max(job.cuts.number, cut.cut)
+        yield Reply(command.id, Submitted(job.id, "resumed"))
+        yield from self._scheduling.begin(now, job)
+
+    def _lack_of_slots(self, request: JobRequest) -> Failure | None:
+        """The reason that the cluster could not run ``request`` even if nothing else ran; None if it could."""
+        requests = slot_requests(request.topology.vertices.values())
+        pool = self._state.pool
+        if pool.could_ever_fit(requests, strategy(request.placement)):
+            return None
+        return replies.too_few_slots(request, requests, pool.statistics())
 
     def _succeed(self, now: float, running: JobRun, job: JobRun) -> Iterable[Instruction]:
         """Make ``job`` the successor of ``running``, and stop or cancel ``running`` unless it is already ending.
@@ -145,6 +182,9 @@ class JobCommands:
         if job is None:
             yield Reply(command.id, failure=replies.no_such_job(name, self._state.jobs))
             return
+        if isinstance(command, TakeSavepoint) or (isinstance(command, Stop) and command.savepoint is not None):
+            yield from take_savepoint(now, self._meant(command, job) or job, command)
+            return
         # before the command changes anything: the sentence describes the run as the client knew it
         sentence = sentence_of(command, name, self._meant(command, job))
         yield from self._acts[type(command)](now, command, job)
@@ -187,9 +227,10 @@ class JobCommands:
     def _stop_run(self, now: float, job: JobRun) -> Iterable[Instruction]:
         if job.state in (JobState.PENDING, JobState.RESTARTING):  # no rows of it are there
             yield from self._ending.cancel(now, job)
-        elif job.state in (JobState.DEPLOYING, JobState.RUNNING):
+        elif job.state in (JobState.DEPLOYING, JobState.RUNNING) and not job.cuts.suspended:
             job.stopping, job.paused = True, False
             job.version += 1
+            yield from coordinator.abandon(now, job)  # it would say that sources have ended which have only stopped
             yield from tell_running(job, StopSources(job.id, job.epoch))
             yield JobChanged(job.name, job.state)
 

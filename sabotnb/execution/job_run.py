@@ -85,12 +85,15 @@ class TaskVertex:
 class Loss:
     """A run lost tasks by ``failure``; ``suspects`` are operators with users' functions that lost workers ran.
 
-    Only a connection is known to be lost while ``suspects`` is None.
+    No worker is known to be lost while ``suspects`` is None. ``raised``: a task failed, and no connection or worker was
+    lost, unless ``infrastructure`` says that one was too.
     """
 
     at: float
     failure: Failure
     suspects: frozenset[str] | None = None
+    raised: bool = False
+    infrastructure: bool = True
 
 
 @dataclass(slots=True)
@@ -163,7 +166,7 @@ class JobRun:
     @property
     def goes_on(self) -> bool:
         """True unless the run has ended or is ending."""
-        return self.state in BEGUN and not self.stopping
+        return self.state in BEGUN and not self.stopping and not self.cuts.suspended
 
     @property
     def commits_cuts(self) -> bool:
@@ -226,9 +229,10 @@ class JobRun:
         if self.state is JobState.RESTARTING:
             self.epoch += 1
         previous, self.tasks = self.tasks, {}
-        self.cuts.begin_epoch(commits=self.commits_cuts)
-        base = self.cuts.base
-        self.committables = list(base.committables) if base is not None else []
+        base = self.cuts.last or self.request.start_from
+        own = base is not None and base.run == self.id  # the output of another run is not committed by this one
+        self.cuts.begin_epoch(base, commits=self.commits_cuts and own)
+        self.committables = list(base.committables) if base is not None and own else []
         self.finished_before = finished_splits(base, self.topology) if base is not None else {}
         self.last_report_at.clear()
         for vertex, slots in placement.items():
@@ -270,6 +274,8 @@ class JobRun:
 
     def uncommitted(self) -> list[Committable]:
         """All output that is complete and not known to be committed."""
+        if self.cuts.suspended:  # what is behind the savepoint is written again by the run that goes on from there
+            return list(self.committables)
         return merged(self.committables, *(task.committables for task in self.tasks.values()))
 
     def over(self) -> bool:

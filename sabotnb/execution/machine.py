@@ -242,8 +242,8 @@ class Machine:
             job.note = job.note or event.failure.message
         if event.state is TaskState.FAILED:
             yield from self._ending.fail(now, job, event.failure or replies.unexplained(event.attempt))
-        elif event.state is TaskState.CANCELED and job.state in (JobState.DEPLOYING, JobState.RUNNING):
-            # the machine asked for no cancel, so the agent's process is ending
+        elif event.state is TaskState.CANCELED and _asked_for_no_cancel(job):
+            # so the agent's process is ending
             yield from self._ending.fail(now, job, self._loss(event.agent, "it is shutting down"), frozenset())
         elif is_open(job):
             yield from self._ending.commit_next(now, job)
@@ -261,3 +261,7 @@ class Machine:
             self._leases.heard(event.agent, now)
         take_report(self.jobs, event, now)
         return ()
+
+
+def _asked_for_no_cancel(job: JobRun) -> bool:
+    return job.state in (JobState.DEPLOYING, JobState.RUNNING) and not job.cuts.suspended

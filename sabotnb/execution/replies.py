@@ -25,6 +25,7 @@ from sabotnb.protocol import (
     Resume,
     RunCommand,
     Stop,
+    StoredCut,
     failure,
 )
 
@@ -157,6 +158,65 @@ def cut_overdue(job: JobRun, pending: PendingCut) -> Failure:
         f"checkpoint {pending.cut.id} was not complete after {seconds:g} s; it waited for "
         f"{', '.join(missing[:3])}{others}. The job goes on. If these tasks are busy, give the job more of them: "
         ".run(parallelism=...), or a longer sb.checkpoint(timeout=...)",
+    )
+
+
+def no_savepoint(job: JobRun) -> Failure:
+    """A run ended, or starts again, before the savepoint that a client asked for was complete."""
+    if job.state is JobState.RESTARTING:
+        then = "it lost a worker and starts again. Ask for the savepoint again when it is RUNNING"
+    else:
+        then = f"it ends ({job.state.value}{', stopping' if job.stopping else ''}). sb.jobs() shows how it ended"
+    return Failure(CheckpointError.__name__, f"job {job.name!r} took no savepoint: {then}")
+
+
+def cannot_take_savepoint(job: JobRun) -> Failure:
+    """A savepoint was asked for of a run that can take none now."""
+    if job.request.checkpoint is None:
+        return Failure(
+            CheckpointError.__name__,
+            f"job {job.name!r} has no storage for savepoints: run it with checkpoint=sb.checkpoint('60s')",
+        )
+    state = "stopping" if job.stopping or job.cuts.suspended else job.state.value
+    then = "" if job.state.terminal else ". Ask again when it is RUNNING"
+    return Failure(CheckpointError.__name__, f"job {job.name!r} is {state} and takes no savepoint{then}")
+
+
+def went_back(failure: Failure, cut: int, older: StoredCut | None) -> str:
+    """A run goes on from an older checkpoint, as the last one cannot be read."""
+    where = f"checkpoint {older.cut}" if older is not None else "the beginning"
+    return f"checkpoint {cut} could not be read: {cause(failure)}; went on from {where}"
+
+
+def savepoint_kept(savepoint: PendingCut) -> str:
+    """A run was stopped with a savepoint."""
+    name = savepoint.savepoint.name if savepoint.savepoint is not None else ""
+    called = f" {name!r}" if name else ""
+    return f"stopped at savepoint {savepoint.cut.id}{called}; another run can begin there: .run(start_from=...)"
+
+
+def state_without_operator(name: str, operators: Sequence[str], drop: Sequence[str]) -> Failure:
+    """A run is to begin from a cut with the state of operators that it does not have."""
+    named = " and ".join(map(repr, operators))
+    return Failure(
+        CheckpointError.__name__,
+        f"job {name!r} has no operator {named}, whose state the savepoint has. Give the operator the same name with "
+        f".named(...), or drop its state: .run(drop_state={[*drop, *operators]!r})",
+    )
+
+
+def other_key_groups(name: str, groups: int, stored: int) -> Failure:
+    """A run is to begin from a cut whose keys are in another number of groups."""
+    return Failure(
+        CheckpointError.__name__,
+        f"job {name!r} has {groups} key groups, and the savepoint has {stored}: set SABOTNB_KEY_GROUPS={stored}",
+    )
+
+
+def still_runs(job: JobRun) -> Failure:
+    """A run is to be resumed while a run of its name goes on."""
+    return Failure(
+        "JobNameTaken", f"job {job.name!r} is {job.state.value} on this cluster: sb.attach({job.name!r}) to watch it"
     )
 
 

@@ -13,10 +13,16 @@ whatever the lost worker still does belongs to an epoch that is over::
                                             |  none in time (RestartOverdue)
                                             +--> FAILING
 
-**Which runs.** Rows that a client has taken cannot be taken back, so only runs whose sinks all write files start again.
-A run that is being stopped does not: it would stop at other rows than before.
+**From where.** The last stored cut, or the beginning if there is none (``JobRun.create_tasks``). If its files cannot be
+read, the run goes on from the next older one that the machine still keeps, and says so. Output that was committed
+behind that one is replaced by the next commit, because its rows are written again (``Commit.continues``).
 
-**Which failures.** Lost workers and lost connections. A function that raises would raise again.
+**Which runs.** ``may_restart``: rows that a client has taken cannot be taken back, so only runs whose sinks all write
+files start again. A run that is being stopped does not: it would stop at other rows than before.
+
+**Which failures.** Lost workers and lost connections. A function that raises would raise again if the run began again
+from its beginning, so it fails at once. A run with a stored cut loses little by another try, since the reason may be in
+the world around the function: it has ``MOST_FAILURES`` within ``WINDOW_SECONDS``.
 
 **How often.** At most ``MOST_LOSSES`` in ``WINDOW_SECONDS``, after pauses that grow: workers that are lost together
 cost one restart. When a second worker is lost while it runs a function of the user that the first one ran too, the
@@ -25,13 +31,16 @@ function has probably ended both processes, and the run fails. Workers that were
 
 from __future__ import annotations
 
-from sabotnb.errors import AgentLost
+from dataclasses import replace
+
+from sabotnb.errors import AgentLost, CheckpointError
 from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun, Loss
 from sabotnb.protocol import Failure, JobState
 
 WINDOW_SECONDS = 600.0
 MOST_LOSSES = 10
+MOST_FAILURES = 3
 PAUSES = (0.2, 1.0, 2.0, 4.0)
 """Seconds from a loss to the restart, by the number of recent losses before it; the last one for all further ones."""
 
@@ -45,12 +54,33 @@ def recorded_loss(now: float, job: JobRun, failure: Failure, suspects: frozenset
     """
     again = job.state is JobState.RESTARTING
     if failure.error != AgentLost.__name__:
-        return None if again else failure  # what raised in a task that is being canceled will raise again
+        return None if again else _task_failed(now, job, failure)  # a task that is being canceled may raise
     if again:
         job.losses[-1] = _one_loss(job.losses[-1], failure, suspects)
     else:
         job.losses.append(Loss(now, failure, suspects))
     return _end(now, job)
+
+
+def may_restart(job: JobRun) -> bool:
+    """True if a run may begin again: no client has taken rows of it, which it could not take back."""
+    return not job.request.passed_on and (job.request.restarts or job.cuts.last is not None)
+
+
+def _task_failed(now: float, job: JobRun, failure: Failure) -> Failure | None:
+    """The failure of a task ends ``job``, unless it goes on from a stored cut, which this returns None for."""
+    if job.stopping or not may_restart(job) or job.cuts.last is None:
+        return failure
+    unreadable = failure.error == CheckpointError.__name__ and job.state is JobState.DEPLOYING
+    if unreadable:
+        cut, older = job.cuts.last.cut, job.cuts.go_back()
+        if older is None and job.commits_cuts:  # rows that are committed would be written again
+            return failure
+        job.note = replies.went_back(failure, cut, older)
+    elif sum(loss.raised and now - loss.at < WINDOW_SECONDS for loss in job.losses) >= MOST_FAILURES:
+        return failure
+    job.losses.append(Loss(now, failure, raised=not unreadable, infrastructure=False))
+    return None
 
 
 def explained_end(now: float, job: JobRun, failure: Failure, suspects: frozenset[str]) -> Failure | None:
@@ -67,8 +97,8 @@ def explained_end(now: float, job: JobRun, failure: Failure, suspects: frozenset
 
 def _one_loss(loss: Loss, failure: Failure, suspects: frozenset[str] | None) -> Loss:
     if suspects is None:
-        return loss
-    return Loss(loss.at, failure, suspects | (loss.suspects or frozenset()))
+        return replace(loss, infrastructure=True)
+    return Loss(loss.at, failure, suspects | (loss.suspects or frozenset()), raised=loss.raised)
 
 
 def _end(now: float, job: JobRun) -> Failure | None:
@@ -76,9 +106,9 @@ def _end(now: float, job: JobRun) -> Failure | None:
     failure, request = job.losses[-1].failure, job.request
     if request.commits and request.passed_on:
         return replies.rows_passed_on(failure, request.passed_on)
-    if not request.restarts or job.stopping:
+    if not may_restart(job) or job.stopping:
         return failure
-    *earlier, last = recent_losses(now, job)
+    *earlier, last = [loss for loss in recent_losses(now, job) if loss.infrastructure]
     if len(earlier) >= MOST_LOSSES:
         return replies.too_many_losses(failure, len(earlier) + 1, WINDOW_SECONDS)
     repeated = (last.suspects or frozenset()) & frozenset().union(*(loss.suspects or () for loss in earlier))
@@ -92,5 +122,5 @@ def restart_time(now: float, job: JobRun) -> float:
 
 
 def recent_losses(now: float, job: JobRun) -> list[Loss]:
-    """The losses that count, the last one included."""
+    """The losses that count, of workers and by functions that raised, the last one included."""
     return [loss for loss in job.losses if now - loss.at < WINDOW_SECONDS or loss is job.losses[-1]]

@@ -5,6 +5,7 @@ Theory of operation
 Operators are known by their ids, so a run may be restored from a cut of another graph. Each operator finds the vertex
 that it was in. With the parallelism of that vertex, a task takes the snapshot of its own index, else those of all tasks
 of the vertex, of which it loads the key groups that it owns now. An operator that the cut does not know begins empty.
+A run that has not all operators with state of the cut is refused, unless it says whose state is to be dropped.
 
 A source goes on with the splits that were open in the cut, each at its position. Those that it had read completely are
 not read again. All others are handed out again, also those that a task had been handed and had not begun: the cut does
@@ -26,10 +27,27 @@ def task_restores(cut: StoredCut, topology: JobTopology, tasks: Sequence[TaskId]
     restores = {}
     for task in tasks:
         vertex = topology.vertices[task.vertex]
-        snapshots = {old: _snapshots(cut, old, vertex.parallelism, task.index) for old in _origins(cut, vertex)}
+        origins = _origins(cut, vertex)
+        rescaled = any(cut.parallelism[origin] != vertex.parallelism for origin in origins)
+        snapshots = {origin: _all_snapshots(cut, origin) for origin in origins}
+        if not rescaled:
+            snapshots = {origin: of_tasks[task.index : task.index + 1] for origin, of_tasks in snapshots.items()}
         if snapshots:
-            restores[task] = _restore(cut, vertex, snapshots)
+            restores[task] = _restore(cut, vertex, snapshots, rescaled=rescaled)
     return restores
+
+
+def stateful_operators(cut: StoredCut) -> list[str]:
+    """The operators with state in the cut, a position of a source included."""
+    stateful: dict[str, None] = {}
+    for task, snapshot in cut.tasks.items():
+        chain = cut.operators[task.vertex]
+        stateful.update(dict.fromkeys(operator for operator, memo in snapshot.memos.items() if memo))
+        if snapshot.file is not None:
+            stateful.update(dict.fromkeys(snapshot.stateful or chain))
+        if snapshot.source is not None:
+            stateful.update(dict.fromkeys(chain[:1]))
+    return list(stateful)
 
 
 def finished_splits(cut: StoredCut, topology: JobTopology) -> dict[str, tuple[str, ...]]:
@@ -53,7 +71,9 @@ def opened_splits(cut: StoredCut, vertex: JobVertex) -> list[tuple[Split, ...]]:
     return [tuple(dealt[index :: vertex.parallelism]) for index in range(vertex.parallelism)]
 
 
-def _restore(cut: StoredCut, vertex: JobVertex, snapshots: Mapping[str, Sequence[TaskSnapshot]]) -> TaskRestore:
+def _restore(
+    cut: StoredCut, vertex: JobVertex, snapshots: Mapping[str, Sequence[TaskSnapshot]], *, rescaled: bool
+) -> TaskRestore:
     parts = [snapshot for of_vertex in snapshots.values() for snapshot in of_vertex]
     memos: dict[str, tuple[Memo, ...]] = {}
     event_times: dict[str, int] = {}
@@ -70,6 +90,7 @@ def _restore(cut: StoredCut, vertex: JobVertex, snapshots: Mapping[str, Sequence
         memos={operator: of_tasks for operator, of_tasks in memos.items() if of_tasks},
         event_times=event_times,
         ended=all(part.ended for part in parts),
+        rescaled=rescaled,
     )
 
 
@@ -90,11 +111,6 @@ def _origins(cut: StoredCut, vertex: JobVertex) -> list[str]:
 def _source_origin(cut: StoredCut, vertex: JobVertex) -> str | None:
     source = vertex.operator_ids[:1]
     return next((origin for origin, chain in cut.operators.items() if chain[:1] == source), None)
-
-
-def _snapshots(cut: StoredCut, origin: str, parallelism: int, index: int) -> list[TaskSnapshot]:
-    snapshots = _all_snapshots(cut, origin)
-    return [snapshots[index]] if len(snapshots) == parallelism else snapshots
 
 
 def _all_snapshots(cut: StoredCut, origin: str) -> list[TaskSnapshot]:

@@ -14,6 +14,15 @@ KEPT_CUTS = 3
 """How many stored cuts a run can go back to if the files of the last one cannot be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class SavepointRequest:
+    """A client's ``command`` that waits for a savepoint called ``name``, at which the run ends if it is to ``stop``."""
+
+    command: str
+    name: str
+    stop: bool
+
+
 @dataclass(slots=True)
 class PendingCut:
     """A cut in progress. ``missing`` are the tasks that have neither acknowledged it nor ended before it."""
@@ -21,6 +30,7 @@ class PendingCut:
     cut: Cut
     began: float
     missing: set[TaskId]
+    savepoint: SavepointRequest | None = None
     snapshots: dict[TaskId, TaskSnapshot] = field(default_factory=dict)
     storing: StoredCut | None = None
     """What the job store was asked to write; from then on only its answer ends the cut."""
@@ -32,10 +42,16 @@ class RunCuts:
 
     number: int = 0
     pending: PendingCut | None = None
+    wanted: deque[SavepointRequest] = field(default_factory=deque)
+    """Savepoints that begin when the cut in progress is over."""
+    suspended: bool = False
+    """True when the run was stopped with a savepoint, which is stored: it emits and commits nothing behind it."""
     kept: list[StoredCut] = field(default_factory=list)
     """The last stored cuts, the newest at the end."""
     base: StoredCut | None = None
     """What this epoch was restored from."""
+    went_back: bool = False
+    """True if a newer cut could not be read: its output may be committed, and is removed when more is."""
     commits: deque[StoredCut] = field(default_factory=deque)
     """Stored cuts of an endless run whose output is to be committed; the first one is, if there is a committer."""
     began: float = float("-inf")
@@ -61,10 +77,15 @@ class RunCuts:
         self.kept.append(stored)
         del self.kept[:-KEPT_CUTS]
 
-    def begin_epoch(self, *, commits: bool) -> None:
-        """Go on from the last stored cut; with ``commits`` its output is committed again first."""
-        self.base = self.last
-        self.pending = None
+    def go_back(self) -> StoredCut | None:
+        """Drop the last stored cut, which cannot be read; returns the one before it, or None if no other is kept."""
+        self.kept.pop()
+        self.went_back = True
+        return self.last
+
+    def begin_epoch(self, base: StoredCut | None, *, commits: bool) -> None:
+        """Go on from ``base``; with ``commits`` its output is committed again first."""
+        self.base = base
         self.commits.clear()
-        if commits and self.base is not None and self.base.committables:
-            self.commits.append(self.base)
+        if commits and base is not None and base.committables:
+            self.commits.append(base)

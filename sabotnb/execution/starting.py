@@ -24,4 +24,4 @@ def start(now: float, job: JobRun) -> Iterable[Instruction]:
     if job.paused:  # paused before it began; told first, so that not a single row is read
         yield from tell_running(job, PauseSources(job.id, job.epoch))
     yield from tell_running(job, StartSources(job.id, job.epoch))
-    yield from coordinator.set_timer(now, job)
+    yield from coordinator.next_cut(now, job)

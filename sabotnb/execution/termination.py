@@ -41,6 +41,7 @@ from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.committables import without
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.restarting import explained_end, recorded_loss, restart_time
+from sabotnb.execution.run_cuts import PendingCut
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.starting import start
 from sabotnb.protocol import (
@@ -83,7 +84,9 @@ class Termination:
         The first failure that ends a run becomes the job's; a run that is being canceled keeps none. ``suspects`` are
         the operators with functions of the user that a lost worker ran; None if no worker was lost.
         """
-        if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
+        if job.cuts.suspended:
+            pass  # its state is kept already, and it emits nothing behind it
+        elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
             final = recorded_loss(now, job, failure, suspects)
             if final is not None:
                 job.failure = final
@@ -91,13 +94,14 @@ class Termination:
             elif job.state is not JobState.RESTARTING:
                 yield from self._take_down(now, job, JobState.RESTARTING)
                 job.committer = None  # the next epoch commits the last cut again, whatever becomes of this commit
-                job.cuts.commits.clear()
         elif job.state is JobState.FAILING and suspects is not None:
             job.failure = explained_end(now, job, failure, suspects) or job.failure
         yield from self.wind_up(now, job)
 
     def cancel(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """Cancel a run; does nothing once it is COMMITTING, ending or ended."""
+        """Cancel a run; does nothing once it is COMMITTING, ending at a savepoint, ending or ended."""
+        if job.cuts.suspended:
+            return
         if job.state is JobState.PENDING:
             job.move(JobState.CANCELED, now)
             yield from self._end(now, job)
@@ -105,11 +109,18 @@ class Termination:
             yield from self._take_down(now, job, JobState.CANCELING)
             yield from self.wind_up(now, job)  # of a run that waits for slots to start again, no task is left
 
+    def suspend(self, job: JobRun, savepoint: PendingCut) -> Iterable[Instruction]:
+        """Cancel the tasks of a run that ends at ``savepoint``."""
+        if job.cuts.suspended and job.state in (JobState.RUNNING, JobState.RESTARTING):
+            job.note = replies.savepoint_kept(savepoint)
+            yield from self._cancel_tasks(job)
+
     def wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """Commit or abort the output, or start again, if no task of the run is left; otherwise do nothing."""
         if not job.over() or job.committer is not None or job.cuts.storing:
             return
-        if job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED):
+        suspended = job.cuts.suspended and job.state in (JobState.RUNNING, JobState.RESTARTING)
+        if suspended or (job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED)):
             yield from coordinator.abandon(now, job)
             if job.request.commits:
                 job.move(JobState.COMMITTING, now)
@@ -238,7 +249,7 @@ class Termination:
             job.note = job.note or failure.message
         else:
             job.failure = job.failure or failure
-        if job.state in (JobState.DEPLOYING, JobState.RUNNING):
+        if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
             yield from self._take_down(now, job, JobState.FAILING)
 
     def _take_down(self, now: float, job: JobRun, state: JobState) -> Iterable[Instruction]:
@@ -295,4 +306,6 @@ def _commit(job: JobRun, agent: str) -> Commit:
     if cut is not None:  # what is new in it: its output that an earlier cut had too is committed
         stored = job.cuts.commits[0].committables
         committables = without(stored, without(stored, committables))
-    return Commit(agent, job.id, job.epoch, action, job.request.execution, tuple(committables), cut)
+    base = job.cuts.base
+    continues = (base.run, base.cut) if base is not None and (base.run != job.id or job.cuts.went_back) else None
+    return Commit(agent, job.id, job.epoch, action, job.request.execution, tuple(committables), cut, continues)

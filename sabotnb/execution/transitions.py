@@ -5,8 +5,8 @@
                    +------------+-----------+-> CANCELING -> CANCELED
                    +------------+-----------+-> FAILED
 
-A CANCELING task may still end FINISHED or FAILED: its report was under way when it was told to cancel. RECONCILING is
-a task that its agent is known to run after the control plane was replaced.
+A CANCELING task may still end FINISHED or FAILED: its report was under way when it was told to cancel. A RESTARTING run
+is FINISHED if the savepoint with which it was stopped was being stored when it lost tasks.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from sabotnb.protocol import JobState, TaskState
 T, J = TaskState, JobState
 
 TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
-    T.CREATED: frozenset({T.SCHEDULED, T.CANCELED, T.RECONCILING}),
+    T.CREATED: frozenset({T.SCHEDULED, T.CANCELED}),
     T.SCHEDULED: frozenset({T.DEPLOYING, T.CANCELED, T.FAILED}),
     T.DEPLOYING: frozenset({T.RUNNING, T.CANCELING, T.CANCELED, T.FAILED}),
     T.RUNNING: frozenset({T.FINISHED, T.CANCELING, T.CANCELED, T.FAILED}),
     T.CANCELING: frozenset({T.CANCELED, T.FINISHED, T.FAILED}),
-    T.RECONCILING: frozenset({T.RUNNING, T.FINISHED, T.FAILED, T.CANCELING}),
     T.FINISHED: frozenset(),
     T.CANCELED: frozenset(),
     T.FAILED: frozenset(),
@@ -32,7 +31,7 @@ JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     J.PENDING: frozenset({J.DEPLOYING, J.CANCELED}),
     J.DEPLOYING: frozenset({J.RUNNING, J.RESTARTING, J.CANCELING, J.FAILING}),
     J.RUNNING: frozenset({J.COMMITTING, J.FINISHED, J.RESTARTING, J.CANCELING, J.FAILING}),
-    J.RESTARTING: frozenset({J.DEPLOYING, J.CANCELING, J.FAILING}),
+    J.RESTARTING: frozenset({J.DEPLOYING, J.COMMITTING, J.FINISHED, J.CANCELING, J.FAILING}),
     J.COMMITTING: frozenset({J.FINISHED, J.FAILING, J.FAILED}),
     J.CANCELING: frozenset({J.CANCELED}),
     J.FAILING: frozenset({J.FAILED}),

@@ -20,10 +20,12 @@ from sabotnb.protocol.client_commands import (
     Pause,
     Reply,
     Resume,
+    ResumeRun,
     RunCommand,
     Stop,
     Submit,
     Submitted,
+    TakeSavepoint,
     UserCommand,
 )
 from sabotnb.protocol.control import (
@@ -193,6 +195,7 @@ __all__ = [
     "RestartDue",
     "RestartOverdue",
     "Resume",
+    "ResumeRun",
     "ResumeSources",
     "RunCommand",
     "RunId",
@@ -222,6 +225,7 @@ __all__ = [
     "Submit",
     "Submitted",
     "TakeCut",
+    "TakeSavepoint",
     "TaskChanged",
     "TaskId",
     "TaskReport",

@@ -62,7 +62,8 @@ class TaskSnapshot:
 
     ``file``: its states; None if it has none. ``memos`` by operator. ``event_times``: the watermark in front of each
     operator, and under an empty id the one that has left the task. ``committables`` are the output up to the cut that
-    the task does not know to be stored. A task that had ``ended`` before the cut has nothing else.
+    the task does not know to be stored. A task that had ``ended`` before the cut has nothing else. ``stateful`` are the
+    operators with states in ``file``; all operators of the task may have some if it is empty.
     """
 
     file: StateFile | None = None
@@ -71,6 +72,7 @@ class TaskSnapshot:
     event_times: Mapping[str, int] = field(default_factory=dict)
     committables: tuple[Committable, ...] = ()
     ended: bool = False
+    stateful: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sabotnb.protocol.checkpoints import CheckpointPolicy
+from sabotnb.protocol.checkpoints import CheckpointPolicy, StoredCut
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import RunId, RunRef
 from sabotnb.protocol.job_states import JobState
@@ -26,7 +26,9 @@ class JobRequest:
     sinks whose rows a client takes;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
     ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it;
-    ``checkpoint``: when the run takes checkpoints; None if it takes none.
+    ``checkpoint``: when the run takes checkpoints; None if it takes none;
+    ``start_from``: a cut, usually of another run, that this run begins from; ``drop_state``: the operators of that cut
+    whose state is not needed, although this run does not have them.
     """
 
     name: str
@@ -43,6 +45,8 @@ class JobRequest:
     levels: Mapping[str, Any] = field(default_factory=dict)
     placement: str = "round_robin"
     checkpoint: CheckpointPolicy | None = None
+    start_from: StoredCut | None = None
+    drop_state: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,20 @@ class Submit:
 
     id: str
     request: JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRun:
+    """Start ``run`` again, which ended with its scheduler; the reply's value is ``Submitted``.
+
+    ``epoch`` is greater than those that the run had. ``cuts`` are its last stored cuts, the newest at the end.
+    """
+
+    id: str
+    request: JobRequest
+    run: RunId
+    epoch: int
+    cuts: tuple[StoredCut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +81,24 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End a run's sources; rows already read are processed and committed."""
+    """End a run's sources; rows already read are processed and committed.
+
+    With the name of a ``savepoint``, which may be empty, the run ends at that savepoint instead: it emits nothing
+    behind it, and the reply's value is the ``StoredCut``. If the savepoint fails, the run goes on.
+    """
 
     id: str
     run: RunRef
+    savepoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSavepoint:
+    """Take a savepoint; the reply's value is the ``StoredCut``, as soon as the job store has it."""
+
+    id: str
+    run: RunRef
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +134,19 @@ class DropResults:
     run: RunRef
 
 
-RunCommand = Cancel | Stop | Pause | Resume | Fail | DropResults
+RunCommand = Cancel | Stop | TakeSavepoint | Pause | Resume | Fail | DropResults
 """A command about a run that exists. Idempotent; the reply's value is ``CommandResult``."""
 
-UserCommand = Submit | RunCommand
+UserCommand = Submit | ResumeRun | RunCommand
 """A command of a client, answered by the ``Reply`` with its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The answer to ``Submit``. ``how`` the run follows on others of its name: started, attached, replaced, queued."""
+    """The answer to ``Submit`` and ``ResumeRun``.
+
+    ``how`` the run follows on others of its name: started, attached, replaced, queued, resumed.
+    """
 
     run: RunId
     how: str
@@ -134,5 +169,5 @@ class Reply:
     """The answer to the ``UserCommand`` with this id: a value, or the failure with which it is refused."""
 
     id: str
-    value: Submitted | CommandResult | None = None
+    value: Submitted | CommandResult | StoredCut | None = None
     failure: Failure | None = None

@@ -364,7 +364,7 @@ class ResumeSources:
 class TakeCut:
     """Let the sources of a run take ``cut`` between two polls, and tasks whose inputs have ended as soon as they can.
 
-    With ``hold`` the sources read nothing after it.
+    With ``hold`` the sources read nothing after it until ``ResumeSources``.
     """
 
     run: RunId
@@ -434,6 +434,8 @@ class Commit:
     """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread.
 
     With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
+    ``continues`` is the cut that this epoch was restored from, if it is one of another run, or an older one than the
+    last that may be committed: the output of later cuts is replaced.
     """
 
     agent: str
@@ -443,6 +445,7 @@ class Commit:
     execution: Mapping[str, Any]
     committables: tuple[Committable, ...]
     cut: int | None = None
+    continues: tuple[RunId, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ class TaskState(str, Enum):
     CANCELING = "CANCELING"
     CANCELED = "CANCELED"
     FAILED = "FAILED"
-    RECONCILING = "RECONCILING"
 
 
 class JobState(str, Enum):

@@ -9,9 +9,13 @@ from sabotnb.protocol import (
     AgentUp,
     Attempt,
     ChainedOperator,
+    CheckpointPolicy,
     Commit,
+    Committable,
     Committed,
+    CutDue,
     Deploy,
+    Failure,
     PauseSources,
     PeerLost,
     RestartDue,
@@ -21,6 +25,7 @@ from sabotnb.protocol import (
     StartSources,
     TaskChanged,
     TaskId,
+    TaskSnapshot,
     TaskState,
     Tell,
 )
@@ -356,3 +361,120 @@ def test_a_run_that_begins_again_hands_every_split_out_again(cluster):
         cluster.feed(SplitWanted(who, attempt, 0))
         taken += [split.id for told in cluster.told_to(Tell) for split in told.command.splits]
     assert taken == ["0", "1", "2", "3"]
+
+
+# From a stored cut
+
+
+TORN = "the file /c/9 is torn. Remove it"
+
+
+def checkpointing(cluster, *, bounded=False):
+    vertices = (JobVertex("work", 2, bounded=bounded, reads=True),)
+    cluster.submit(request(vertices=vertices, restarts=True, checkpoint=CheckpointPolicy(10.0, "/checkpoints")))
+    return cluster.machine.jobs["job"]
+
+
+def test_a_function_that_raises_is_called_again_from_a_stored_cut_a_few_times(cluster):
+    job = checkpointing(cluster)
+    cluster.fire(CutDue)
+    for failures in range(3):
+        cluster.fail(message="row 7")
+        assert (cluster.state(), len(job.losses)) == ("RESTARTING", failures + 1)
+        again(cluster)
+    cluster.fail(message="row 7")
+    assert (cluster.state(), job.failure.message, job.restarts) == ("FAILED", "row 7", 3)
+
+
+def test_functions_that_raised_long_ago_do_not_count(cluster):
+    checkpointing(cluster)
+    cluster.fire(CutDue)
+    for _ in range(10):
+        cluster.fail()
+        again(cluster)
+        cluster.now += 201
+    assert cluster.state() == "RUNNING"
+
+
+def test_functions_that_raise_and_lost_workers_are_counted_apart(cluster):
+    job = checkpointing(cluster)
+    cluster.fire(CutDue)
+    for _ in range(3):
+        cluster.fail()
+        again(cluster)
+    for _ in range(10):
+        cluster.feed(PeerLost(*job.agents(), "broken pipe"))
+        again(cluster)
+    assert cluster.state() == "RUNNING"
+    cluster.feed(PeerLost(*job.agents(), "broken pipe"))
+    assert "This was loss 11" in job.failure.message
+
+
+@pytest.mark.parametrize("why", ["no cut is stored", "it is being stopped", "a client takes rows"])
+def test_a_function_that_raises_ends_the_run_at_once(cluster, why):
+    passed_on = ("sink",) if why == "a client takes rows" else ()
+    policy = CheckpointPolicy(10.0, "/checkpoints")
+    cluster.submit(request(vertices=(("work", 2),), restarts=not passed_on, passed_on=passed_on, checkpoint=policy))
+    if why != "no cut is stored":
+        cluster.fire(CutDue)
+    if why == "it is being stopped":
+        cluster.command("stop", "job")
+    cluster.fail()
+    assert cluster.state() == "FAILED"
+
+
+def refuse_restore(cluster):
+    """Let the tasks of the next epoch say that they cannot read the cut."""
+    cluster.silent = {"agent-1", "agent-2", "agent-3"}
+    again(cluster)
+    job = cluster.machine.jobs["job"]
+    for task in list(job.tasks.values()):
+        cluster.feed(TaskChanged(task.slot.agent, task.attempt, TaskState.FAILED, Failure("CheckpointError", TORN)))
+    cluster.unheeded.clear()
+    cluster.silent = set()
+
+
+def test_a_cut_that_cannot_be_read_is_replaced_by_the_one_before(cluster):
+    job = checkpointing(cluster)
+    for number in (1, 2):
+        cluster.snapshots[TaskId(job.id, "work", 0)] = TaskSnapshot(committables=(Committable("work", {"n": number}),))
+        cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    refuse_restore(cluster)
+    assert cluster.state() == "RESTARTING"
+    again(cluster)
+    assert (cluster.state(), job.cuts.base.cut, job.restarts) == ("RUNNING", 1, 2)
+    assert job.note == "checkpoint 2 could not be read: the file /c/9 is torn; went on from checkpoint 1"
+    last = cluster.told_to(Commit)[-1]
+    assert (last.cut, last.continues) == (1, (job.id, 1))
+    cluster.fire(CutDue)
+    assert job.cuts.last.cut == 3
+
+
+@pytest.mark.parametrize(("bounded", "expected"), [(False, "FAILED"), (True, "RUNNING")])
+def test_without_an_older_cut_only_a_run_that_has_committed_nothing_begins_again(cluster, bounded, expected):
+    job = checkpointing(cluster, bounded=bounded)
+    cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    refuse_restore(cluster)
+    again(cluster)
+    cluster.running = [entry for entry in cluster.running if entry[1].epoch == job.epoch]
+    if expected == "FAILED":
+        assert job.failure.message == TORN
+    else:
+        assert (job.cuts.base, cluster.state()) == (None, "RUNNING")
+
+
+def test_a_checkpoint_error_of_a_run_that_is_running_counts_as_raised(cluster):
+    job = checkpointing(cluster)
+    cluster.fire(CutDue)
+    cluster.fail(error="CheckpointError")
+    again(cluster)
+    assert (cluster.state(), job.cuts.base.cut) == ("RUNNING", 1)
+
+
+def test_three_stored_cuts_are_kept(cluster):
+    job = checkpointing(cluster)
+    for _ in range(5):
+        cluster.fire(CutDue)
+    assert [stored.cut for stored in job.cuts.kept] == [3, 4, 5]

@@ -1,0 +1,38 @@
+"""Carries out commands that a client answers for state: savepoints, runs that begin from a cut, and resumed runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sabotnb.execution import checkpoint_coordinator as coordinator
+from sabotnb.execution import replies
+from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.restoring import stateful_operators
+from sabotnb.execution.run_cuts import SavepointRequest
+from sabotnb.protocol import Failure, Instruction, JobRequest, JobState, Reply, Stop, TakeSavepoint
+
+
+def take_savepoint(now: float, job: JobRun, command: TakeSavepoint | Stop) -> Iterable[Instruction]:
+    """Begin a savepoint, behind the cut in progress if there is one; the reply comes when it is stored."""
+    stop = isinstance(command, Stop)
+    name = command.savepoint or "" if isinstance(command, Stop) else command.name
+    if job.state is not JobState.RUNNING or not job.goes_on or job.request.checkpoint is None:
+        yield Reply(command.id, failure=replies.cannot_take_savepoint(job))
+        return
+    job.cuts.wanted.append(SavepointRequest(command.id, name, stop))
+    yield from coordinator.next_cut(now, job)
+
+
+def start_refusal(request: JobRequest) -> Failure | None:
+    """The reason that a run cannot begin from the cut that it names; None if it can."""
+    cut, topology = request.start_from, request.topology
+    if cut is None:
+        return None
+    known = {operator for vertex in topology.vertices.values() for operator in vertex.operator_ids}
+    missing = [name for name in stateful_operators(cut) if name not in known and name not in request.drop_state]
+    if missing:
+        return replies.state_without_operator(request.name, missing, request.drop_state)
+    groups = max(map(len, topology.tables.values()), default=0)
+    if groups and cut.groups and groups != cut.groups:
+        return replies.other_key_groups(request.name, groups, cut.groups)
+    return None

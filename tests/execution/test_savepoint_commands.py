@@ -1,0 +1,370 @@
+"""Savepoints, stops at one, runs that begin from a cut, and resumed runs."""
+
+from dataclasses import replace
+
+import pytest
+from simulator import Simulator, request
+
+from sabotnb.protocol import (
+    CancelTasks,
+    CheckpointPolicy,
+    Commit,
+    Committable,
+    CutAcked,
+    CutDue,
+    CutFailed,
+    CutKind,
+    Deploy,
+    Failure,
+    JobVertex,
+    PeerLost,
+    RestartDue,
+    ResumeRun,
+    ResumeSources,
+    SourceState,
+    Split,
+    Stop,
+    Store,
+    Stored,
+    StoredCut,
+    Submitted,
+    TakeCut,
+    TakeSavepoint,
+    TaskChanged,
+    TaskId,
+    TaskRestore,
+    TaskSnapshot,
+    TaskState,
+    Tell,
+)
+from sabotnb.protocol.checkpoints import StateFile
+from sabotnb.protocol.ids import RunId
+from sabotnb.protocol.job_topology import ChainedOperator, JobTopology
+
+RUN = RunId("job", 1)
+OTHER = RunId("other", 7)
+BROKEN = PeerLost("agent-1", "agent-2", "broken pipe")
+FULL = Failure("CheckpointError", "the disk is full")
+
+
+def chained(*operators):
+    return tuple(ChainedOperator(operator, "map") for operator in operators)
+
+
+def graph(*, bounded=False, parallelism=2, count="count"):
+    return (
+        JobVertex("read", parallelism, chained("read"), reads=True, bounded=bounded),
+        JobVertex(count, parallelism, chained(count, "write"), writes=True),
+    )
+
+
+def running(cluster, *, vertices=None, **more):
+    more = {"restarts": True, "checkpoint": CheckpointPolicy(10.0, "/checkpoints"), **more}
+    cluster.submit(request(vertices=vertices or graph(), **more))
+    return cluster.machine.jobs["job"]
+
+
+@pytest.fixture
+def cluster():
+    return Simulator(agents=2, slots=2)
+
+
+def ask(cluster, command):
+    cluster.feed(command)
+    return cluster.replies.get(command.id)
+
+
+def commands(cluster, kind):
+    return [told.command for told in cluster.told_to(Tell) if isinstance(told.command, kind)]
+
+
+def file(name):
+    return Committable("write", {"file": name})
+
+
+def committed(cluster):
+    return [(commit.cut, [one.payload["file"] for one in commit.committables]) for commit in cluster.told_to(Commit)]
+
+
+# Savepoints
+
+
+def test_the_reply_comes_when_the_savepoint_is_stored(cluster):
+    running(cluster)
+    cluster.busy = True
+    assert ask(cluster, TakeSavepoint("s", "job", "before the change")) is None
+    cluster.feed(Stored(RUN, 1, 1))
+    stored = cluster.replies["s"]
+    assert (stored.cut, stored.kind, stored.name) == (1, CutKind.SAVEPOINT, "before the change")
+    assert cluster.state() == "RUNNING"
+
+
+def test_a_savepoint_begins_behind_the_cut_in_progress(cluster):
+    running(cluster)
+    cluster.busy = True
+    cluster.fire(CutDue)
+    ask(cluster, TakeSavepoint("s", RUN))
+    ask(cluster, TakeSavepoint("t", RUN))
+    assert [command.cut.id for command in commands(cluster, TakeCut)] == [1, 1]
+    cluster.busy = False
+    cluster.feed(Stored(RUN, 1, 1))
+    assert (cluster.replies["s"].cut, cluster.replies["t"].cut) == (2, 3)
+
+
+@pytest.mark.parametrize("command", [TakeSavepoint("s", "job"), Stop("s", "job", "end")])
+@pytest.mark.parametrize("why", ["no storage", "ended", "stopping", "restarting"])
+def test_a_run_that_can_take_no_savepoint_says_so(cluster, command, why):
+    running(cluster, checkpoint=None if why == "no storage" else CheckpointPolicy(10.0, "/checkpoints"))
+    if why == "ended":
+        cluster.finish()
+    elif why == "stopping":
+        cluster.command("stop", "job")
+    elif why == "restarting":
+        cluster.feed(BROKEN)
+    before = cluster.state()
+    assert ask(cluster, command).error == "CheckpointError"
+    assert (cluster.state(), commands(cluster, TakeCut)) == (before, [])
+
+
+@pytest.mark.parametrize("what", ["fails", "stop", "cancel", "loss"])
+def test_a_savepoint_that_does_not_come_is_answered(cluster, what):
+    job = running(cluster)
+    cluster.deaf = {"agent-2"}
+    ask(cluster, TakeSavepoint("s", "job"))
+    ask(cluster, TakeSavepoint("waits", "job"))
+    if what == "fails":
+        task = job.tasks[TaskId(RUN, "read", 1)]
+        cluster.feed(CutFailed(task.slot.agent, task.attempt, 1, FULL))
+        assert cluster.replies["s"] == FULL
+        cluster.command("stop", "job")
+    elif what == "loss":
+        cluster.feed(BROKEN)
+        assert "starts again" in cluster.replies["s"].message
+    else:
+        cluster.command(what, "job")
+    assert (cluster.replies["s"].error, cluster.replies["waits"].error) == ("CheckpointError", "CheckpointError")
+
+
+# Stop with a savepoint
+
+
+def test_a_run_that_is_stopped_with_a_savepoint_emits_nothing_behind_it(cluster):
+    job = running(cluster)
+    cluster.snapshots[TaskId(RUN, "count", 0)] = TaskSnapshot(committables=(file("1"),))
+    stored = ask(cluster, Stop("s", "job", "end"))
+    assert isinstance(stored, StoredCut)
+    assert [command.hold for command in commands(cluster, TakeCut)] == [True, True]
+    assert (cluster.state(), job.failure) == ("FINISHED", None)
+    assert job.note == "stopped at savepoint 1 'end'; another run can begin there: .run(start_from=...)"
+    assert committed(cluster) == [(1, ["1"]), (None, [])]
+    assert cluster.machine.pool.statistics().holders == {}
+
+
+def test_output_of_a_task_that_ends_behind_the_savepoint_is_not_committed(cluster):
+    job = running(cluster)
+    cluster.busy = True
+    ask(cluster, Stop("s", "job", ""))
+    who, attempt = cluster.running.pop()
+    cluster.feed(TaskChanged(who, attempt, TaskState.FINISHED, committables=(file("behind"),)))
+    cluster.feed(Stored(RUN, 1, 1))
+    assert (cluster.state(), committed(cluster)) == ("FINISHED", [(None, [])])
+    assert job.committables == []
+
+
+def test_a_bounded_run_commits_up_to_the_savepoint(cluster):
+    running(cluster, vertices=graph(bounded=True))
+    cluster.snapshots[TaskId(RUN, "count", 0)] = TaskSnapshot(committables=(file("1"),))
+    ask(cluster, Stop("s", "job", ""))
+    assert (cluster.state(), committed(cluster)) == ("FINISHED", [(None, ["1"])])
+
+
+def test_a_run_goes_on_if_the_savepoint_fails(cluster):
+    running(cluster)
+    cluster.refusal = FULL
+    assert ask(cluster, Stop("s", "job", "")) == FULL
+    assert (cluster.state(), len(commands(cluster, ResumeSources))) == ("RUNNING", 2)
+    assert commands(cluster, CancelTasks) == []
+
+
+def test_a_paused_run_stays_paused_if_the_savepoint_fails(cluster):
+    running(cluster)
+    cluster.command("pause", "job")
+    cluster.refusal = FULL
+    ask(cluster, Stop("s", "job", ""))
+    assert commands(cluster, ResumeSources) == []
+
+
+@pytest.mark.parametrize("lost", ["before", "after"])
+def test_a_worker_that_is_lost_while_the_savepoint_is_stored_does_not_matter(cluster, lost):
+    running(cluster)
+    cluster.busy = True
+    ask(cluster, Stop("s", "job", ""))
+    if lost == "before":
+        cluster.lose(2)
+        cluster.feed(Stored(RUN, 1, 1))
+    else:
+        cluster.silent = {"agent-2"}
+        cluster.feed(Stored(RUN, 1, 1))
+        assert cluster.state() == "RUNNING"
+        cluster.lose(2)
+    cluster.fire(RestartDue)
+    assert isinstance(cluster.replies["s"], StoredCut)
+    assert cluster.state() == "FINISHED"
+
+
+@pytest.mark.parametrize("command", ["cancel", "stop"])
+def test_a_run_that_ends_at_a_savepoint_cannot_be_ended_otherwise(cluster, command):
+    job = running(cluster)
+    cluster.silent = {"agent-2"}
+    cluster.snapshots[TaskId(RUN, "count", 0)] = TaskSnapshot(committables=(file("1"),))
+    ask(cluster, Stop("s", "job", ""))
+    for who, attempt in [entry for entry in cluster.running if entry[0] == "agent-2"]:
+        cluster.unheeded = [told for told in cluster.unheeded if not isinstance(told.command, TakeCut)]
+        cluster.feed(CutAcked(who, attempt, 1, TaskSnapshot()))
+    cluster.command(command, "job")
+    cluster.speak("agent-2")
+    assert (cluster.state(), job.failure) == ("FINISHED", None)
+
+
+# Start from a cut
+
+
+def savepoint(snapshots=None, *, parallelism=2, groups=0, run=OTHER, **more):
+    ids = [TaskId(run, vertex, index) for vertex in ("read", "count") for index in range(parallelism)]
+    return StoredCut(
+        run,
+        3,
+        9,
+        CutKind.SAVEPOINT,
+        groups,
+        {"read": parallelism, "count": parallelism},
+        {"read": ("read",), "count": ("count", "write")},
+        {task: (snapshots or {}).get((task.vertex, task.index), TaskSnapshot()) for task in ids},
+        **more,
+    )
+
+
+def restores(cluster):
+    return {
+        (attempt.task.vertex, attempt.task.index): restore
+        for told in cluster.told_to(Deploy)
+        for attempt, restore in told.deployment.restores.items()
+    }
+
+
+def first_splits(cluster):
+    return {
+        first.attempt.task.index: [(split.id, dict(split.position)) for split in first.splits]
+        for told in cluster.told_to(Deploy)
+        for first in told.deployment.splits
+    }
+
+
+SPLITS = {"read": tuple(Split(name) for name in "abcdef")}
+COUNTED = {
+    ("read", 0): TaskSnapshot(source=SourceState((Split("b", {"row": 1}), Split("c", {"row": 2})))),
+    ("read", 1): TaskSnapshot(source=SourceState((Split("d", {"row": 3}),)), event_times={"": 5}),
+    ("count", 0): TaskSnapshot(StateFile("f0", 1, 1), memos={"count": {"n": 0}}, event_times={"count": 8, "write": 4}),
+    ("count", 1): TaskSnapshot(StateFile("f1", 1, 1), memos={"count": {"n": 1}}, event_times={"count": 7, "": 2}),
+}
+
+
+def test_a_run_begins_from_the_cut_of_another_run(cluster):
+    job = running(
+        cluster,
+        splits=SPLITS,
+        start_from=savepoint(COUNTED, finished={"read": ("a",)}, committables=(file("of the other run"),)),
+    )
+    assert job.epoch == 1
+    assert restores(cluster)["count", 0] == TaskRestore(
+        (StateFile("f0", 1, 1),), {"count": ({"n": 0},)}, {"count": 8, "write": 4}
+    )
+    assert first_splits(cluster) == {0: [("b", {"row": 1}), ("c", {"row": 2})], 1: [("d", {"row": 3})]}
+    assert job.queues["read"].left().following == "e"
+    cluster.fire(CutDue)
+    (store,) = cluster.told_to(Store)
+    assert (store.stored.finished, store.stored.committables) == ({"read": ("a",)}, ())
+
+
+def test_at_another_parallelism_every_task_gets_all_snapshots_and_splits_are_dealt(cluster):
+    running(cluster, vertices=graph(parallelism=3), splits=SPLITS, start_from=savepoint(COUNTED))
+    everything = TaskRestore(
+        (StateFile("f0", 1, 1), StateFile("f1", 1, 1)),
+        {"count": ({"n": 0}, {"n": 1})},
+        {"count": 7, "write": 4, "": 2},
+        rescaled=True,
+    )
+    assert {restores(cluster)["count", index] == everything for index in range(3)} == {True}
+    assert first_splits(cluster) == {0: [("b", {"row": 1})], 1: [("c", {"row": 2})], 2: [("d", {"row": 3})]}
+
+
+def test_operators_are_found_in_other_chains(cluster):
+    chain = (
+        JobVertex("read", 2, chained("read", "count"), reads=True, bounded=False),
+        JobVertex("new", 2, chained("new")),
+        JobVertex("write", 2, chained("write"), writes=True),
+    )
+    running(cluster, vertices=chain, splits=SPLITS, start_from=savepoint(COUNTED))
+    found = restores(cluster)
+    assert found["read", 0] == TaskRestore((StateFile("f0", 1, 1),), {"count": ({"n": 0},)}, {"count": 8, "": 4})
+    assert ("new", 0) not in found
+    assert first_splits(cluster)[1] == [("d", {"row": 3})]
+
+
+def test_state_of_an_operator_that_is_missing_is_refused_unless_it_is_dropped(cluster):
+    stated = savepoint({("count", 1): TaskSnapshot(StateFile("f", 1, 1), stateful=("count",))})
+    job = request(vertices=graph(count="total"), start_from=stated)
+    assert cluster.submit(job).message == (
+        "job 'job' has no operator 'count', whose state the savepoint has. Give the operator the same name with "
+        ".named(...), or drop its state: .run(drop_state=['count'])"
+    )
+    dropping = request(vertices=graph(count="total"), start_from=stated, drop_state=("count",))
+    assert cluster.submit(dropping).how == "started"
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        TaskSnapshot(memos={"count": {"n": 1}}),
+        TaskSnapshot(StateFile("f", 1, 1)),
+    ],
+)
+def test_memos_and_files_that_do_not_say_whose_they_are_are_state(cluster, snapshot):
+    job = request(vertices=graph(count="total"), start_from=savepoint({("count", 1): snapshot}))
+    assert cluster.submit(job).error == "CheckpointError"
+
+
+def test_a_position_of_a_source_is_state(cluster):
+    vertices = (JobVertex("other", 1, chained("other", "count", "write"), reads=True),)
+    assert "'read'" in cluster.submit(request(vertices=vertices, start_from=savepoint(COUNTED))).message
+
+
+def test_another_number_of_key_groups_is_refused(cluster):
+    topology = JobTopology.of([JobVertex("count", 1, chained("read", "count", "write"))], tables={"d": (0,) * 64})
+    wanted = replace(request(), topology=topology, start_from=savepoint(groups=128))
+    assert cluster.submit(wanted).message == (
+        "job 'job' has 64 key groups, and the savepoint has 128: set SABOTNB_KEY_GROUPS=128"
+    )
+
+
+# Resume
+
+
+def test_a_run_is_resumed_with_its_id_in_a_later_epoch(cluster):
+    run = RunId("job", 41)
+    cuts = tuple(savepoint(run=run, committables=(file(f"{number}"),), name=f"{number}") for number in range(2))
+    wanted = request(vertices=graph(), checkpoint=CheckpointPolicy(10.0, "/checkpoints"), restarts=True)
+    assert ask(cluster, ResumeRun("r", wanted, run, 5, cuts)) == Submitted(run, "resumed")
+    job = cluster.machine.jobs["job"]
+    assert (cluster.state(), job.id, job.epoch, job.restarts) == ("RUNNING", run, 5, 4)
+    assert committed(cluster) == [(9, ["1"])]
+    cluster.fire(CutDue)
+    assert cluster.told_to(Store)[0].stored.cut == 10
+    cluster.finish()
+    assert cluster.submit(request()).run.number == 42
+
+
+def test_a_run_is_not_resumed_beside_another_of_its_name(cluster):
+    running(cluster)
+    assert ask(cluster, ResumeRun("r", request(), RUN, 2)).error == "JobNameTaken"
+    assert cluster.machine.jobs["job"].epoch == 1
