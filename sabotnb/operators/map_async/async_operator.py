@@ -91,7 +91,9 @@ class MapAsyncOperator(Operator):
         self._released = min((memo["released"] for memo in memos), default=MIN_WATERMARK)
         for rows, us in _held(memos, self._pending.waiting):
             self._watermarks.append((self._pending.first + rows, us))
-        self._call_next()  # no row, and so no wake-up, comes before
+        self._call_next()  # the task takes no rows while some wait, so nothing else would call it
+        if not self._pending.groups():
+            self._ctx.wake()  # releases what was held back for rows that other tasks have now
 
     def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
         nothing = empty_batch(self._spec.schema)
@@ -175,7 +177,7 @@ def _held(memos: Memos, waiting: int) -> Sequence[tuple[int, int]]:
     The rows of several tasks have no common order: all of them come before the watermark that all tasks had received.
     """
     if len(memos) == 1:
-        return [(rows, us) for rows, us in memos[0]["held"]]
+        return [(min(rows, waiting), us) for rows, us in memos[0]["held"]]
     if not any(memo["held"] for memo in memos):
         return ()
     return [(waiting, min(memo["held"][-1][1] if memo["held"] else memo["released"] for memo in memos))]
