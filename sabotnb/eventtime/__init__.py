@@ -10,7 +10,16 @@ from sabotnb.eventtime.delayed import (
     with_clocks_of,
     without_clock,
 )
-from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times, microseconds, repeated
+from sabotnb.eventtime.microseconds import (
+    EARLIEST,
+    LATEST,
+    BeyondEventTime,
+    Times,
+    limited_microseconds,
+    microseconds,
+    repeated,
+    within_range,
+)
 from sabotnb.eventtime.split_clock import DelayedRows, SplitClock
 from sabotnb.eventtime.wall_clock import wall_clock
 
@@ -18,6 +27,7 @@ __all__ = [
     "CLOCK",
     "EARLIEST",
     "LATEST",
+    "BeyondEventTime",
     "DelayedRows",
     "SplitClock",
     "Times",
@@ -25,10 +35,12 @@ __all__ = [
     "clocks",
     "delayed_schema",
     "is_delayed",
+    "limited_microseconds",
     "microseconds",
     "repeated",
     "wall_clock",
     "with_clock",
     "with_clocks_of",
+    "within_range",
     "without_clock",
 ]

@@ -14,15 +14,55 @@ Times: TypeAlias = npt.NDArray[np.int64]
 EARLIEST, LATEST = -(2**62), 2**62
 """Times are limited to this range, 146,000 years around 1970, so that adding a delay to one cannot overflow."""
 
+_LIMITED = 86_400_000_000
+"""Times so close to an end of the range are beyond it: in coarse units the end is not a whole number."""
+
 _UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _DAY = 86_400_000_000
+
+
+class BeyondEventTime(ValueError):  # noqa: N818  sources and windows say where, for users
+    """A time is beyond the range of event time, such as the infinity of a database; ``row`` is its first row."""
+
+    def __init__(self, column: pa.Array, row: int) -> None:
+        value = column[row]
+        number = value.cast(pa.int32() if pa.types.is_date32(value.type) else pa.int64()).as_py()
+        super().__init__(
+            f"{value.type} has the value {number}, more than 146,000 years from 1970: is it a database's infinity?"
+        )
+        self.row = row
+
+
+def within_range(name: str) -> str:
+    """Advice for an event time ``name`` that is beyond the range."""
+    condition = f"col({name!r}).dt.year().is_between(-100_000, 100_000)"
+    return f"Declare event time behind a filter: .filter({condition}).with_event_time({name!r})"
 
 
 def microseconds(column: pa.Array) -> Times:
     """The times in ``column`` (timestamps of any unit, dates), rounded down; the value of a null is not defined.
 
     A timestamp without a zone is UTC. Raises TypeError for other types.
+
+    Raises:
+        BeyondEventTime: a time is not in the range of event time.
     """
+    times = limited_microseconds(column)
+    if times.size and (times.min() <= EARLIEST + _LIMITED or times.max() >= LATEST - _LIMITED):
+        _demand_range(column, times)
+    return times
+
+
+def _demand_range(column: pa.Array, times: Times) -> None:
+    is_beyond = (times <= EARLIEST + _LIMITED) | (times >= LATEST - _LIMITED)
+    if column.null_count:  # the memory of nulls may hold anything
+        is_beyond &= column.is_valid().to_numpy(zero_copy_only=False)
+    if is_beyond.any():
+        raise BeyondEventTime(column, int(np.argmax(is_beyond)))
+
+
+def limited_microseconds(column: pa.Array) -> Times:
+    """``microseconds`` for bounds that event times are compared with: a time beyond event time is at its end."""
     values, data_type = column, column.type
     if pa.types.is_date32(data_type):
         return _scaled(_integers(values.view(pa.int32())).astype(np.int64), _DAY)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import SourceError
-from sabotnb.eventtime import microseconds, with_clock
+from sabotnb.eventtime import BeyondEventTime, microseconds, with_clock, within_range
 from sabotnb.graph import AssignTimes
 from sabotnb.protocol import Operator, OperatorContext, Out
 
@@ -32,7 +32,11 @@ class AssignTimesOperator(Operator):
                 f"event time {self._column!r} is null in {column.null_count:,} of {batch.num_rows:,} rows of a batch. "
                 f"Drop them: .filter(col({self._column!r}).is_not_null()).with_event_time({self._column!r})"
             )
-        found = self._advance_clock(microseconds(column))
+        try:
+            times = microseconds(column)
+        except BeyondEventTime as error:
+            raise SourceError(f"event time {self._column!r}: {error} {within_range(self._column)}") from None
+        found = self._advance_clock(times)
         if found is None:
             return (batch,)
         on_time, delayed = batch.filter(pa.array(~found.mask)), batch.filter(pa.array(found.mask))

@@ -397,3 +397,39 @@ def test_joins_by_time_do_not_compare_rounded_nanoseconds(join):
     assert join(left, right).to_arrow().num_rows > 0
     whole = NANOSECONDS.set_column(0, "t", pa.array([1_000, 2_000], pa.timestamp("ns")))
     assert join(*(sb.Stream.from_arrow(whole, event_time="t") for _ in range(2))).to_arrow().num_rows == 2
+
+
+def with_infinity(name):
+    """Two rows of 1970, and one with the infinity of PostgreSQL and DuckDB in column ``name``."""
+    columns = {"t": [0, 1, 5], "until": [10, 10, 10], "k": [1, 1, 1]}
+    columns[name][1] = 2**63 - 1
+    times = {key: pa.array(columns[key]).view(pa.timestamp("us")) for key in ("t", "until")}
+    return pa.table({**times, "k": columns["k"]})
+
+
+def test_infinity_as_event_time_is_refused_with_a_line_that_runs():
+    table = with_infinity("t")
+    window = sb.tumbling("1s")
+    with pytest.raises((SourceError, JobFailed), match=r"event time 't' in row 2 of table: .* a database's infinity") as caught:
+        sb.Stream.from_arrow(table, event_time="t").window(window).agg(n=sb.count()).to_rows()
+    advice = str(caught.value).split("behind a filter: ")[1].split("\n")[0]
+    stream = eval(f"stream{advice}", {"stream": sb.Stream.from_arrow(table), "col": col})
+    assert [row["n"] for row in stream.window(window).agg(n=sb.count()).to_rows()] == [2]
+
+
+def test_infinity_as_the_end_of_a_window_is_refused_with_a_line_that_runs():
+    def counted(stream):
+        return stream.group_by("k").window(sb.until("until")).agg(n=sb.count()).to_rows()
+
+    stream = sb.Stream.from_arrow(with_infinity("until"), event_time="t")
+    with pytest.raises((TypeMismatch, JobFailed), match=r"'until' says which window a row is in: .* infinity") as caught:
+        counted(stream)
+    advice = str(caught.value).split("before the window: ")[1].split("\n")[0]
+    assert [row["n"] for row in counted(eval(f"stream{advice}", {"stream": stream, "col": col}))] == [2]
+
+
+def test_infinity_as_the_bound_of_a_join_has_no_end():
+    left = sb.Stream.from_arrow(with_infinity("until"), event_time="t")
+    right = sb.Stream.from_rows([{"u": START, "k": 1}], event_time="u")
+    pairs = left.interval_join(right, on="k", between=("0s", col("until")))
+    assert [row["t"] for row in pairs.select("t").to_rows()] == [datetime(1970, 1, 1, 0, 0, 0, 1)]

@@ -19,7 +19,7 @@ from sabotnb.connectors.folders.hive import Values, disagrees, parsed, row_of, v
 from sabotnb.connectors.sources.following import FileConnector
 from sabotnb.connectors.sources.raw_batches import RawBatches, SourceEstimate
 from sabotnb.errors import SabotnbError
-from sabotnb.eventtime import microseconds
+from sabotnb.eventtime import limited_microseconds
 from sabotnb.graph import EventTime
 from sabotnb.graph import Source as Spec
 from sabotnb.native import decoded, plain_type
@@ -74,7 +74,7 @@ class Partitioned:
                 yield split
                 continue
             value = row_of(file, values_of(file, self._base), self._added)[time.column]
-            low = int(microseconds(pa.repeat(value, 1))[0]) if value.is_valid else MIN_WATERMARK
+            low = int(limited_microseconds(pa.repeat(value, 1))[0]) if value.is_valid else MIN_WATERMARK
             yield replace(split, lower_bound=low)
 
     def _with_folders(self, batch: pa.RecordBatch, file: str, values: Values, row: dict[str, Any]) -> pa.RecordBatch:

@@ -20,7 +20,7 @@ from sabotnb.connectors.file_schemas import declared
 from sabotnb.connectors.sources.raw_batches import NextFile
 from sabotnb.connectors.sources.row_shape import event_time_columns, with_type
 from sabotnb.errors import SourceError
-from sabotnb.eventtime import LATEST, DelayedRows, SplitClock, Times, microseconds
+from sabotnb.eventtime import LATEST, BeyondEventTime, DelayedRows, SplitClock, Times, microseconds, within_range
 from sabotnb.graph import EventTime
 from sabotnb.graph import Source as Spec
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, Split
@@ -68,18 +68,26 @@ class SourceTimes:
         if self.time.predicate is not None:
             passes = expr.evaluate(self.time.predicate, raw).fill_null(fill_value=False)
             mask, raw = passes.to_numpy(zero_copy_only=False), raw.filter(passes)
-        column = raw.column(self.time.column)
+        column, called = raw.column(self.time.column), self.time.column
         if column.null_count:
-            row = rows_before + int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))) + 1
-            where = f"in row {row:,} of {name or self._source}"
-            if mask is not None:
-                where = f"in a row of {name or self._source} that passes the filter"
-            called = self.time.column
+            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+            where = self._where(mask, rows_before + row, name)
             raise SourceError(
                 f"event time {called!r} is null {where}. Declare event time behind a filter: "
                 f".filter(col({called!r}).is_not_null()).with_event_time({called!r})"
             )
-        return microseconds(column), mask
+        try:
+            return microseconds(column), mask
+        except BeyondEventTime as error:
+            where = self._where(mask, rows_before + error.row, name)
+            raise SourceError(f"event time {called!r} {where}: {error} {within_range(called)}") from None
+
+    def _where(self, mask: Mask | None, rows_before: int, name: str) -> str:
+        """The row behind ``rows_before``; which it is, is not known behind a filter."""
+        place = name or self._source
+        return (
+            f"in row {rows_before + 1:,} of {place}" if mask is None else f"in a row of {place} that passes the filter"
+        )
 
     def future(self) -> int:
         """The event time behind which rows that arrive now are in the far future."""

@@ -16,7 +16,7 @@ from sabotnb.connectors.sources.raw_batches import AlreadyRead, RawBatches, Sour
 from sabotnb.connectors.sources.row_batches import batch_of
 from sabotnb.connectors.sources.row_shape import Shape
 from sabotnb.errors import SourceError, TypeMismatch
-from sabotnb.eventtime import microseconds
+from sabotnb.eventtime import limited_microseconds
 from sabotnb.expr import Misfit, inferred_type
 from sabotnb.graph import Source as Spec
 from sabotnb.native import Orders, can_be_encoded, check_table, is_ordered, plain_batch, plain_schema, with_orders_in
@@ -154,7 +154,7 @@ class TableSlices:
         low, high = MIN_WATERMARK, MAX_WATERMARK
         if self._time is not None:
             chunks = self._table[self._time].slice(start, stop - start).drop_null().chunks
-            times = [microseconds(chunk) for chunk in chunks if len(chunk)]
+            times = [limited_microseconds(chunk) for chunk in chunks if len(chunk)]
             low = min((int(chunk.min()) for chunk in times), default=low)
             high = max((int(chunk.max()) for chunk in times), default=high)
         return low, high

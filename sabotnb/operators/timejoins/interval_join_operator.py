@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.eventtime import microseconds, wall_clock
+from sabotnb.eventtime import limited_microseconds, wall_clock
 from sabotnb.graph import Bound, IntervalJoin, output_schema
 from sabotnb.native import TimeProbe
 from sabotnb.operators.encoding import taken
@@ -261,4 +261,4 @@ def _bound(bound: Bound, batch: pa.RecordBatch, times: np.ndarray) -> tuple[np.n
     if missing.any():
         column = column.fill_null(pa.scalar(0, pa.int64()).cast(column.type))
     check_whole(column, bound.column)
-    return microseconds(column), missing
+    return limited_microseconds(column), missing

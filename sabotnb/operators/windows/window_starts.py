@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.errors import TypeMismatch
-from sabotnb.eventtime import microseconds
+from sabotnb.eventtime import BeyondEventTime, microseconds
 from sabotnb.graph import (
     WINDOW_END,
     WINDOW_START,
@@ -285,7 +285,13 @@ def known_times(batch: pa.RecordBatch, name: str) -> np.ndarray:
             f"{name!r} says which window a row is in, and is null in {column.null_count:,} of {len(column):,} rows. "
             f"Drop them before the window: .filter(col({name!r}).is_not_null())"
         )
-    return microseconds(column)
+    try:
+        return microseconds(column)
+    except BeyondEventTime as error:
+        bounded = f"col({name!r}).dt.year().is_between(-100_000, 100_000)"
+        raise TypeMismatch(
+            f"{name!r} says which window a row is in: {error} Drop such rows before the window: .filter({bounded})"
+        ) from None
 
 
 def end_after(panes: Panes, pane: Pane, clock: int) -> int:
