@@ -34,6 +34,10 @@ def job_request(
         if isinstance(operator.spec, Sink)
     }
     sinks = list(by_name.values())
+    # checkpoints tell what live rows and callbacks have to take back; who collects rows runs the job again instead
+    passed_on = tuple(
+        name for name, sink in by_name.items() if sink.pulled and (checkpoint is None or sink.connector == "collect")
+    )
     request = JobRequest(
         name=name,
         owner=owner,
@@ -42,8 +46,8 @@ def job_request(
         topology=topology_of(graph, levels.removed() if levels else {}),
         commits=any(not sink.pulled for sink in sinks),
         pulled=any(sink.pulled and sink.connector != "live" for sink in sinks),
-        restarts=bool(sinks) and not any(sink.pulled for sink in sinks),
-        passed_on=tuple(name for name, sink in by_name.items() if sink.pulled),
+        restarts=bool(sinks) and not passed_on,
+        passed_on=passed_on,
         outputs=_outputs(sinks),
         splits=dict(splits),
         levels=dump_levels(levels) if levels else {},

@@ -22,8 +22,8 @@ class JobRequest:
     ``splits`` of each source vertex were discovered by the client; ``owner`` is the session, for name checks;
     ``fingerprint`` of the job graph decides between attach and replace; ``commits``: some sink has a committer;
     ``pulled``: only the owner's session can take the rows of some sink, and the job stalls until it does;
-    ``restarts``: it begins again when a worker is lost, as no client takes its rows; ``passed_on``: the
-    sinks whose rows a client takes;
+    ``restarts``: it begins again when a worker is lost; ``passed_on``: the sinks that forbid it, as a client
+    takes their rows for good;
     ``outputs`` are the folders that it writes into, with links resolved, and whether it appends to each;
     ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it;
     ``checkpoint``: when the run takes checkpoints; None if it takes none;

@@ -25,7 +25,7 @@ from sabotnb.task.stages import is_pulled, make_stages
 from sabotnb.task.state_loading import OwnedState, load_states
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import OnCut, TaskInput
-from sabotnb.task.task_outputs import OutputRoute, TaskOutputs
+from sabotnb.task.task_outputs import OutputRoute, TaskOutputs, never
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +47,20 @@ class Assembly:
         if not is_pulled(last) or not isinstance(last.spec, specs.Sink):
             return TaskOutputs(self._edges(wake), self.counters)
         buffer = self._results(last.id, last.spec, wake)
-        pulled = OutputRoute(last.id, None, None, ResultOutput(buffer, self.host.config))
-        if last.spec.connector == "callback":  # the task ends only when the client has processed its rows
-            return TaskOutputs([*self._edges(wake), pulled], self.counters, buffer.unread)
-        return TaskOutputs([*self._edges(wake), pulled], self.counters)
+        pulled = ResultOutput(buffer, self.host.config)
+        routes = [*self._edges(wake), OutputRoute(last.id, None, None, pulled)]
+        # the task of a callback ends only when the client has processed its rows
+        unread = buffer.unread if last.spec.connector == "callback" else never
+        return TaskOutputs(routes, self.counters, unread, pulled)
 
-    def chain(self) -> Chain:
-        """Create the operators without opening them; none for a task that has ended.
+    def chain(self, outputs: TaskOutputs) -> Chain:
+        """Create the operators, which have ``outputs``, without opening them; none for a task that has ended.
 
         StepFailed if one cannot be created.
         """
         if self.assignment.has_ended:
             return Chain((), self.steps, self.probes)
-        stages = make_stages(self.assignment.vertex, self.host.makers, self.steps)
+        stages = make_stages(self.assignment.vertex, self.host.makers, self.steps, outputs.pulled)
         return Chain(stages, self.steps, self.probes)
 
     def input(self, chain: Chain, on_cut: OnCut) -> TaskInput:
@@ -139,4 +140,9 @@ class Assembly:
     def _results(self, operator: str, sink: specs.Sink, wake: Callable[[], None]) -> ResultBuffer:
         task = self.assignment.attempt.task
         keep = sink.options.get("held", sink.options.get("keep")) if sink.connector == "live" else None
-        return self.host.results.open(task.run, operator, task.index, wake, keep)
+        restore, epoch = self.assignment.restore, self.assignment.attempt.epoch
+        restoring = restore is not None and not restore.ended
+        buffer = self.host.results.open(task.run, operator, task.index, wake, keep, epoch, restoring=restoring)
+        if self.assignment.has_ended:
+            buffer.go_on_anywhere()
+        return buffer

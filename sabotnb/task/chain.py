@@ -124,12 +124,6 @@ class PassThrough(Operator):
         return (batch,)
 
 
-class PulledRows(PassThrough):
-    """Returns its input: stands for a sink whose rows the client pulls."""
-
-    delayed = Delayed.DROP
-
-
 class Chain:
     """Composes operators lazily: methods return iterators that run the operators only as far as they are pulled.
 

@@ -39,6 +39,9 @@ MESSAGE_BYTES = 1 << 20
 MESSAGE_SECONDS = 0.05
 """Limits for merging the results of a busy task into one message, small enough for a person who watches."""
 
+NO_LIMIT = 2**62
+"""Greater than the number of any batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
@@ -61,6 +64,10 @@ class Unread:
     next: int = 0
     batches: tuple[pa.RecordBatch, ...] = ()
 
+    def export(self, _group: int) -> Iterator[pa.RecordBatch]:
+        """The batches; implements ``protocol.Frozen``."""
+        return iter(self.batches)
+
 
 class ResultBuffer:
     """The unread batches of one collecting task; with ``keep``, the last rows only.
@@ -76,21 +83,19 @@ class ResultBuffer:
         wake: Callable[[], None],
         keep: int | None = None,
         epoch: int = FIRST_EPOCH,
-        restored: Unread | None = None,
     ) -> None:
-        restored = restored or Unread()
         self._epoch = epoch
-        self._begin = restored.next
+        self._begin: int | None = 0
         self._over = False
         self._lock = lock
         self._changed = changed
         self._budget = budget
         self._wake = wake
         self._keep = keep
-        self._batches = deque(Batch(batch, batch.nbytes) for batch in restored.batches)
-        self._first = restored.next - len(self._batches)
-        self._nbytes = sum(batch.nbytes for batch in self._batches)
-        self._rows = sum(batch.data.num_rows for batch in self._batches)
+        self._batches: deque[Batch] = deque()
+        self._first = 0
+        self._nbytes = 0
+        self._rows = 0
         self._ended = False
 
     def put(self, batch: Batch) -> None:
@@ -119,6 +124,23 @@ class ResultBuffer:
         """True while there are batches that were not acknowledged."""
         return bool(self._batches)
 
+    def await_restore(self) -> None:
+        """Answer no reader before ``restore``."""
+        self._begin = None
+
+    def restore(self, unread: Unread) -> None:
+        """Go on from a cut."""
+        with self._lock:
+            self._batches = deque(Batch(batch, batch.nbytes) for batch in unread.batches)
+            self._begin, self._first = unread.next, unread.next - len(self._batches)
+            self._nbytes = sum(batch.nbytes for batch in self._batches)
+            self._rows = sum(batch.data.num_rows for batch in self._batches)
+            self._changed()
+
+    def go_on_anywhere(self) -> None:
+        """No batch follows, and none is taken back: the task had ended at the cut."""
+        self._begin = NO_LIMIT
+
     def at_cut(self) -> Unread:
         """Return what a restored task has to begin with; from the task's thread."""
         with self._lock:
@@ -134,11 +156,11 @@ class ResultBuffer:
         ``epoch`` is the one that the reader has read; None if it is that of the buffer. A reader of an earlier one is
         told from where it has to read again; for one of a later epoch there is nothing here.
         """
-        if epoch is not None and epoch < self._epoch:
-            return Pulled(min(seq, self._begin), (), ended=False, epoch=self._epoch)
-        if epoch is not None and epoch > self._epoch:
-            return Pulled(seq, (), ended=False, epoch=epoch)
         with self._lock:
+            if self._begin is None or (epoch is not None and epoch > self._epoch):
+                return Pulled(seq, (), ended=False, epoch=self._epoch if epoch is None else epoch)
+            if epoch is not None and epoch < self._epoch:
+                return Pulled(min(seq, self._begin), (), ended=False, epoch=self._epoch)
             acknowledged = min(max(seq - self._first, 0), len(self._batches))
             for _ in range(acknowledged):
                 self._drop_first()
@@ -181,6 +203,15 @@ class ResultOutput:
         elif isinstance(element, End | Leave):
             self.flush()
             self._buffer.end()
+
+    def at_cut(self) -> Unread:
+        """Put the pending batches into the buffer, and return what is unread then."""
+        self.flush()
+        return self._buffer.at_cut()
+
+    def restore(self, unread: Unread) -> None:
+        """Go on from a cut."""
+        self._buffer.restore(unread)
 
     def writable(self) -> bool:
         return self._buffer.writable()
@@ -228,13 +259,19 @@ class Results:
         wake: Callable[[], None],
         keep: int | None = None,
         epoch: int = FIRST_EPOCH,
-        restored: Unread | None = None,
+        *,
+        restoring: bool = False,
     ) -> ResultBuffer:
-        """Create the buffer of one task; ``wake`` is called when batches were dropped from it."""
+        """Create the buffer of one task; ``wake`` is called when batches were dropped from it.
+
+        ``restoring``: readers wait until it is told what was unread at the cut.
+        """
         results, key = self._of(run), (operator, index)
         with results.condition:
             changed = partial(results.notify, key)
-            buffer = ResultBuffer(results.condition, changed, self._config.collect_bytes, wake, keep, epoch, restored)
+            buffer = ResultBuffer(results.condition, changed, self._config.collect_bytes, wake, keep, epoch)
+            if restoring:
+                buffer.await_restore()
             results.buffers[key] = buffer
             changed()
         return buffer

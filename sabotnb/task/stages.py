@@ -8,8 +8,10 @@ from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.plan import Vertex
 from sabotnb.protocol import Operator
-from sabotnb.task.chain import PassThrough, PulledRows, Stage
+from sabotnb.task.chain import PassThrough, Stage
 from sabotnb.task.host import Makers
+from sabotnb.task.pulled_rows import PulledRows
+from sabotnb.task.result_buffers import ResultOutput
 from sabotnb.task.steps import Steps
 
 
@@ -18,24 +20,27 @@ def is_pulled(node: Node) -> bool:
     return isinstance(node.spec, specs.Sink) and node.spec.pulled
 
 
-def make_stages(vertex: Vertex, makers: Makers, steps: Steps) -> list[Stage]:
-    """Create the operators of ``vertex``; StepFailed if one cannot be created."""
+def make_stages(vertex: Vertex, makers: Makers, steps: Steps, pulled: ResultOutput | None) -> list[Stage]:
+    """Create the operators of ``vertex``, of which a sink may have ``pulled`` rows.
+
+    StepFailed if one cannot be created.
+    """
     inputs = [vertex.inputs, *((schema,) for schema in vertex.schemas)]
     return [
         Stage(
             node,
-            steps.run(node, "open", lambda: _make(node, schemas, makers)),  # noqa: B023 - called at once
+            steps.run(node, "open", lambda: _make(node, schemas, makers, pulled)),  # noqa: B023 - called at once
             timed=node.id not in vertex.untimed,
         )
         for node, schemas in zip(vertex.operators, inputs, strict=False)
     ]
 
 
-def _make(node: Node, inputs: tuple[pa.Schema, ...], makers: Makers) -> Operator:
+def _make(node: Node, inputs: tuple[pa.Schema, ...], makers: Makers, pulled: ResultOutput | None) -> Operator:
     if isinstance(node.spec, specs.Source):
         return PassThrough()
     if is_pulled(node):
-        return PulledRows()
+        return PulledRows(inputs[0], pulled)
     if isinstance(node.spec, specs.Sink):
         return makers.sink(node.spec, inputs[0])
     if isinstance(node.spec, specs.LookupJoin):

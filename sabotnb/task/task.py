@@ -214,7 +214,7 @@ class TaskExecution:
     def _open(self) -> TaskInput:
         """Create and open everything that the task needs before the first row."""
         self._outputs = self._assembly.outputs(self._mailbox.wake)
-        self._chain = self._assembly.chain()
+        self._chain = self._assembly.chain(self._outputs)
         self._input = task_input = self._assembly.input(self._chain, self._cuts.take)
         self._chain.open(lambda node: self._assembly.context(node, self._mailbox, self._alarms, task_input))
         self._assembly.restore(self._chain)

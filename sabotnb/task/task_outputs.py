@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import Batch, Element, Output
 from sabotnb.task.chain import Emission
+from sabotnb.task.result_buffers import ResultOutput
 
 AGE_CHECK_SECONDS = 0.01
 """Time between two checks for aged slices; a check visits each channel, of which there may be a thousand."""
@@ -28,21 +29,29 @@ class OutputRoute:
     sent: list[int] = field(default_factory=lambda: [0, 0])
 
 
+def never() -> bool:
+    """Return False."""
+    return False
+
+
 class TaskOutputs:
     """The outputs of one task; other threads may call ``sent`` only. ``clock`` returns seconds.
 
-    ``unread`` returns True while there are rows that the client has to read before the task may end.
+    ``unread`` returns True while there are rows that the client has to read before the task may end; ``pulled`` is the
+    one of ``routes`` that a client reads.
     """
 
     def __init__(
         self,
         routes: Sequence[OutputRoute],
         counters: TaskCounters,
-        unread: Callable[[], bool] = lambda: False,
+        unread: Callable[[], bool] = never,
+        pulled: ResultOutput | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._all = tuple(routes)
         self.unread = unread
+        self.pulled = pulled
         self._counters = counters
         self._clock = clock
         self._checked_at = clock()

@@ -22,8 +22,9 @@ from sabotnb.protocol import (
     Status,
     Watermark,
 )
-from sabotnb.task.chain import Chain, Emission, PassThrough, PulledRows, Stage
+from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.probes import Probes
+from sabotnb.task.pulled_rows import PulledRows
 from sabotnb.task.steps import StepFailed, Steps
 
 
@@ -325,7 +326,7 @@ DELAYED = delayed(c7=[1], c5=[2, 3])
     ("operators", "items"),
     [
         ([PassThrough], [[(1, 7), (2, 5), (3, 5)]]),
-        ([PassThrough, PulledRows], [[1, 2, 3]]),
+        ([PassThrough, lambda: PulledRows(pa.schema([]), None)], [[1, 2, 3]]),
         ([Sees], [[1, 2, 3]]),
         ([PassThrough, Sees, PassThrough], [[1, 2, 3]]),
         (

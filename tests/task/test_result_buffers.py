@@ -190,7 +190,9 @@ def test_an_output_merges_small_batches_unless_they_are_old(results, woken, seco
 
 
 def restored(results, woken, unread, epoch=2):
-    return results.open(RUN, "sink", 0, woken.set, None, epoch, unread)
+    buffer = results.open(RUN, "sink", 0, woken.set, None, epoch, restoring=True)
+    buffer.restore(unread)
+    return buffer
 
 
 def answer(results, seq, epoch):
@@ -232,3 +234,18 @@ def test_a_task_at_the_end_of_its_stream_is_not_over(results, woken):
     output.emit(End())
     output.close()
     assert answer(results, 0, epoch=1) == (Pulled(0, (), ended=True), [])
+
+
+def test_readers_wait_until_a_buffer_is_restored(results, woken):
+    buffer = results.open(RUN, "sink", 0, woken.set, None, 2, restoring=True)
+    assert answer(results, 5, epoch=1) == (Pulled(5, (), ended=False, epoch=1), [])
+    buffer.restore(Unread(next=3))
+    assert answer(results, 5, epoch=1) == (Pulled(3, (), ended=False, epoch=2), [])
+
+
+def test_nothing_is_taken_back_of_a_task_that_had_ended_at_the_cut(results, woken):
+    buffer = results.open(RUN, "sink", 0, woken.set, None, 2)
+    buffer.go_on_anywhere()
+    buffer.end()
+    assert answer(results, 5, epoch=1) == (Pulled(5, (), ended=False, epoch=2), [])
+    assert answer(results, 5, epoch=2)[0].ended
