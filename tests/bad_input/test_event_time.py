@@ -410,7 +410,9 @@ def with_infinity(name):
 def test_infinity_as_event_time_is_refused_with_a_line_that_runs():
     table = with_infinity("t")
     window = sb.tumbling("1s")
-    with pytest.raises((SourceError, JobFailed), match=r"event time 't' in row 2 of table: .* a database's infinity") as caught:
+    with pytest.raises(
+        (SourceError, JobFailed), match=r"event time 't' in row 2 of table: .* a database's infinity"
+    ) as caught:
         sb.Stream.from_arrow(table, event_time="t").window(window).agg(n=sb.count()).to_rows()
     advice = str(caught.value).split("behind a filter: ")[1].split("\n")[0]
     stream = eval(f"stream{advice}", {"stream": sb.Stream.from_arrow(table), "col": col})
@@ -422,7 +424,9 @@ def test_infinity_as_the_end_of_a_window_is_refused_with_a_line_that_runs():
         return stream.group_by("k").window(sb.until("until")).agg(n=sb.count()).to_rows()
 
     stream = sb.Stream.from_arrow(with_infinity("until"), event_time="t")
-    with pytest.raises((TypeMismatch, JobFailed), match=r"'until' says which window a row is in: .* infinity") as caught:
+    with pytest.raises(
+        (TypeMismatch, JobFailed), match=r"'until' says which window a row is in: .* infinity"
+    ) as caught:
         counted(stream)
     advice = str(caught.value).split("before the window: ")[1].split("\n")[0]
     assert [row["n"] for row in counted(eval(f"stream{advice}", {"stream": stream, "col": col}))] == [2]
