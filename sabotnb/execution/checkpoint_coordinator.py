@@ -41,6 +41,7 @@ from sabotnb.execution.cluster_state import tell_running
 from sabotnb.execution.committables import merged, without
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.run_cuts import PendingCut, SavepointRequest
+from sabotnb.execution.status.cut_status import checkpoint_status
 from sabotnb.protocol import (
     CheckpointPolicy,
     Committable,
@@ -127,6 +128,7 @@ def stored(now: float, job: JobRun, pending: PendingCut) -> Iterable[Instruction
     _end(now, job)
     cuts.failures, cuts.last_failure = 0, None
     cuts.keep(cut)
+    cuts.shown.append(checkpoint_status(cut, pending.began))
     job.committables = merged(job.committables, _new_committables(job, pending))
     for task in job.tasks.values():
         task.committables = tuple(without(task.committables, cut.committables))

@@ -28,6 +28,7 @@ from sabotnb.protocol import (
     Placement,
     Queue,
     RunId,
+    StoredCut,
     TaskId,
     TaskRestore,
     TaskState,
@@ -174,6 +175,11 @@ class JobRun:
         return self.request.commits and not self.topology.bounded
 
     @property
+    def next_base(self) -> StoredCut | None:
+        """What its next epoch is restored from."""
+        return self.cuts.last or self.request.start_from
+
+    @property
     def restarts(self) -> int:
         """How often it began again."""
         return self.epoch - FIRST_EPOCH
@@ -229,7 +235,7 @@ class JobRun:
         if self.state is JobState.RESTARTING:
             self.epoch += 1
         previous, self.tasks = self.tasks, {}
-        base = self.cuts.last or self.request.start_from
+        base = self.next_base
         own = base is not None and base.run == self.id  # the output of another run is not committed by this one
         self.cuts.begin_epoch(base, commits=self.commits_cuts and own)
         self.committables = list(base.committables) if base is not None and own else []

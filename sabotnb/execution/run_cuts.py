@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from sabotnb.protocol import Cut, Failure, StoredCut, TaskId, TaskSnapshot
+from sabotnb.protocol import CheckpointStatus, Cut, Failure, StoredCut, TaskId, TaskSnapshot
+
+SHOWN_CUTS = 100
+"""How many stored cuts of a run its status lists."""
 
 KEPT_CUTS = 3
 """How many stored cuts a run can go back to if the files of the last one cannot be read."""
@@ -48,6 +51,8 @@ class RunCuts:
     """True when the run was stopped with a savepoint, which is stored: it emits and commits nothing behind it."""
     kept: list[StoredCut] = field(default_factory=list)
     """The last stored cuts, the newest at the end."""
+    shown: deque[CheckpointStatus] = field(default_factory=lambda: deque(maxlen=SHOWN_CUTS))
+    """The last stored cuts, as people see them."""
     base: StoredCut | None = None
     """What this epoch was restored from."""
     went_back: bool = False

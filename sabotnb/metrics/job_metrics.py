@@ -281,6 +281,8 @@ class JobMetrics:
     """Rows whose times are more than a day ahead of their arrival: they do not advance event time."""
     restarts: int = 0
     """How often it began again after a worker was lost."""
+    goes_on_from: str = ""
+    """The checkpoint that it goes on from after a restart, or is about to; empty for the beginning."""
     lost: str = ""
     """A sentence about the last worker or connection that it lost and survived."""
 

@@ -110,7 +110,7 @@ from sabotnb.protocol.operator import (
     Prepared,
     SinkOperator,
 )
-from sabotnb.protocol.run_status import RunStatus, RunSummary, TaskStatus
+from sabotnb.protocol.run_status import CheckpointingStatus, CheckpointStatus, RunStatus, RunSummary, TaskStatus
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
@@ -133,6 +133,8 @@ __all__ = [
     "ChainedOperator",
     "ChannelEnd",
     "CheckpointPolicy",
+    "CheckpointStatus",
+    "CheckpointingStatus",
     "Command",
     "CommandResult",
     "Commit",

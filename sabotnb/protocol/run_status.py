@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sabotnb.metrics import TaskCounters
 from sabotnb.pickling import quickly_pickled
+from sabotnb.protocol.elements import CutKind
 from sabotnb.protocol.failure import Failure
 from sabotnb.protocol.ids import Attempt, RunId
 from sabotnb.protocol.job_states import JobState, TaskState
@@ -73,12 +74,46 @@ class TaskStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointStatus:
+    """A stored checkpoint or savepoint. ``began`` is seconds of the scheduler's steady clock; it took ``seconds``.
+
+    ``nbytes`` are those of each task's state file, by task as people write it.
+    """
+
+    cut: int
+    kind: CutKind
+    name: str
+    epoch: int
+    began: float
+    seconds: float
+    nbytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointingStatus:
+    """What a run does about checkpoints now. Times are seconds of the scheduler's steady clock.
+
+    ``since``: when the cut in progress began, for which ``missing`` tasks are waited for; None without one. The last
+    ``failures`` cuts failed, the newest with ``last_failure``. ``restored`` names the cut from which the run goes on
+    after a restart, or is about to, and ``replayed`` is how many seconds before the loss that cut began.
+    """
+
+    since: float | None = None
+    missing: int = 0
+    failures: int = 0
+    last_failure: str = ""
+    restored: str = ""
+    replayed: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus(RunSummary):
     """Everything about a run but its metrics and pictures.
 
     ``waits`` says what a PENDING or RESTARTING run waits for, ``failure`` why it failed; ``note`` is what a user should
-    know about a canceled run; ``lost`` is the last loss of a worker or connection after which it begins again, or did.
-    ``addresses`` are those of the agents of its tasks that are still registered.
+    know about how it ended or was restored; ``lost`` is the last loss after which it begins again, or did.
+    ``addresses`` are those of the agents of its tasks that are still registered. ``checkpoints`` are the last ones, the
+    newest at the end.
     """
 
     topology: JobTopology
@@ -88,3 +123,5 @@ class RunStatus(RunSummary):
     lost: str = ""
     tasks: tuple[TaskStatus, ...] = ()
     addresses: Mapping[str, str] = field(default_factory=dict)
+    checkpoints: tuple[CheckpointStatus, ...] = ()
+    checkpointing: CheckpointingStatus = field(default_factory=CheckpointingStatus)

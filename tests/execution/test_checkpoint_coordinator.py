@@ -6,13 +6,16 @@ from simulator import Simulator, request
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol import (
     Attempt,
+    CheckpointingStatus,
     CheckpointPolicy,
+    CheckpointStatus,
     Commit,
     Committable,
     Committed,
     CutAcked,
     CutDue,
     CutFailed,
+    CutKind,
     CutOverdue,
     CutStored,
     Deploy,
@@ -567,3 +570,50 @@ def test_cut_numbers_go_on_over_restarts(cluster):
     cluster.deaf = set()
     lose_and_restart(cluster)
     assert (cut(cluster).cut, cluster.told_to(Store)[-1].stored.epoch) == (3, 2)
+
+
+# Status
+
+
+def status(cluster):
+    return cluster.machine.overview.status("job")
+
+
+def test_the_status_lists_stored_cuts_with_their_bytes(cluster):
+    running(cluster)
+    cluster.snapshots[task("write", 1)] = TaskSnapshot(StateFile("f", 7, 1))
+    cluster.busy = True
+    cut(cluster)
+    cluster.now += 2
+    cluster.feed(Stored(RUN, 1, 1))
+    assert status(cluster).checkpoints == (
+        CheckpointStatus(
+            cut=1, kind=CutKind.CHECKPOINT, name="", epoch=1, began=10.0, seconds=0.0, nbytes={"job/write[1]": 7}
+        ),
+    )
+    assert status(cluster).checkpointing == CheckpointingStatus()
+
+
+def test_the_status_says_what_a_cut_waits_for_and_why_the_last_ones_failed(cluster):
+    running(cluster)
+    cluster.refusal = Failure("CheckpointError", "no room")
+    for _ in range(2):
+        cut(cluster)
+    cluster.deaf = {"agent-2"}
+    cut(cluster)
+    assert status(cluster).checkpointing == CheckpointingStatus(
+        since=30.0, missing=2, failures=2, last_failure="no room"
+    )
+
+
+def test_the_status_says_from_where_a_run_goes_on_and_how_much_is_done_again(cluster):
+    running(cluster)
+    cut(cluster)
+    cluster.now += 4
+    cluster.feed(BROKEN)
+    expected = CheckpointingStatus(restored="checkpoint 1", replayed=4.0)
+    assert status(cluster).checkpointing == expected
+    metrics = cluster.machine.overview.metrics(cluster.now, cluster.now, "job")
+    assert metrics.finding.sentence.endswith("The job starts again from checkpoint 1.")
+    cluster.fire(RestartDue)
+    assert (cluster.state(), status(cluster).checkpointing) == ("RUNNING", expected)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.status.cut_status import restored
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import (
@@ -79,6 +80,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         ahead=sum(task.counters.ahead for task in job.tasks.values()),
         error=_error(job),
         restarts=job.restarts,
+        goes_on_from=restored(job),
         lost=replies.cause(job.survived) if job.survived else "",
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),

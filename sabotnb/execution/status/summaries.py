@@ -9,6 +9,7 @@ from typing import Any
 
 from sabotnb.execution import replies
 from sabotnb.execution.job_run import BEGUN, JobRun, TaskVertex
+from sabotnb.execution.status.cut_status import checkpointing_status
 from sabotnb.metrics import Histogram
 from sabotnb.protocol import AgentInfo, Attempt, RunStatus, RunSummary, TaskStatus
 
@@ -58,6 +59,8 @@ def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunS
         waits=waits,
         lost=replies.cause(job.survived) if job.survived else "",
         tasks=tuple(map(_task_status, job.tasks.values())),
+        checkpoints=tuple(job.cuts.shown),
+        checkpointing=checkpointing_status(job),
         addresses={agent: agents[agent].address for agent in job.used_agents() if agent in agents},
     )
 

@@ -86,7 +86,9 @@ def restarting(job: JobMetrics) -> Finding | None:
         return None
     advice = "env.scale(n) adds workers" if job.waits_for == "slots" else ""
     waits = f": it {job.waits}" if job.waits else ""
-    return Finding("waiting", "", f"{job.lost}. The job starts again from the beginning{waits}.", advice)
+    return Finding(
+        "waiting", "", f"{job.lost}. The job starts again from {job.goes_on_from or 'the beginning'}{waits}.", advice
+    )
 
 
 def paused(job: JobMetrics) -> Finding | None:
@@ -101,6 +103,8 @@ def starting(job: JobMetrics) -> Finding | None:
     if job.state == "DEPLOYING":
         ready = sum(task.state in ("RUNNING", "FINISHED") for task in job.tasks)
         sentence = f"{ready} of {len(job.tasks)} tasks are ready; sources start reading when all are."
+        if job.goes_on_from:
+            sentence += f" The job goes on from {job.goes_on_from}."
         return Finding("starting", "", sentence)
     if any(measured(vertex) for vertex in job.vertices):
         return None

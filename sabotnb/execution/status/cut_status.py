@@ -1,0 +1,53 @@
+"""Builds what the status of a run says about its checkpoints, and about the one that it goes on from."""
+
+from __future__ import annotations
+
+from sabotnb.execution.job_run import JobRun
+from sabotnb.protocol import CheckpointingStatus, CheckpointStatus, JobState, StoredCut
+
+
+def checkpoint_status(cut: StoredCut, began: float) -> CheckpointStatus:
+    """A stored cut, which ``began`` at that time of the machine's clock, as a row in the list of checkpoints."""
+    return CheckpointStatus(
+        cut=cut.cut,
+        kind=cut.kind,
+        name=cut.name,
+        epoch=cut.epoch,
+        began=began,
+        seconds=cut.seconds,
+        nbytes={str(task): snapshot.file.nbytes for task, snapshot in cut.tasks.items() if snapshot.file is not None},
+    )
+
+
+def checkpointing_status(job: JobRun) -> CheckpointingStatus:
+    """What the run does about checkpoints now."""
+    cuts, pending = job.cuts, job.cuts.pending
+    return CheckpointingStatus(
+        since=pending.began if pending is not None else None,
+        missing=len(pending.missing) if pending is not None else 0,
+        failures=cuts.failures,
+        last_failure=cuts.last_failure.message if cuts.last_failure is not None else "",
+        restored=restored(job),
+        replayed=_replayed(job),
+    )
+
+
+def restored(job: JobRun) -> str:
+    """Name the cut that the run goes on from, or is about to; empty for one that began, or begins, at the beginning."""
+    cut = _origin(job)
+    if cut is None:
+        return ""
+    called = f" {cut.name!r}" if cut.name else ""
+    of_run = "" if cut.run == job.id else f" of {cut.run}"
+    return f"{cut.kind.value} {cut.cut}{called}{of_run}"
+
+
+def _origin(job: JobRun) -> StoredCut | None:
+    """The cut that this epoch was restored from, or the next one will be."""
+    return job.next_base if job.state in (JobState.PENDING, JobState.RESTARTING) else job.cuts.base
+
+
+def _replayed(job: JobRun) -> float | None:
+    cut, losses = _origin(job), job.losses
+    began = next((shown.began for shown in job.cuts.shown if cut is not None and shown.cut == cut.cut), None)
+    return losses[-1].at - began if losses and began is not None else None
