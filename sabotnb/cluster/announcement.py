@@ -13,7 +13,8 @@ import psutil
 from distributed import Security
 
 from sabotnb.cluster.certificates import security_of
-from sabotnb.cluster.private_files import private_folder, runtime_folder, write_private
+from sabotnb.cluster.user_folders import runtime_folder
+from sabotnb.private_files import private_folder, write_private
 
 ANNOUNCEMENT = "cluster.json"
 """Of the detached cluster."""

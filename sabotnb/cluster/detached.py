@@ -25,9 +25,10 @@ from sabotnb.cluster.announcement import Announcement, announced, find_detached
 from sabotnb.cluster.cluster import Cluster
 from sabotnb.cluster.detached_process import Order
 from sabotnb.cluster.launch import CONNECT_SECONDS, disconnect
-from sabotnb.cluster.private_files import open_private, private_folder, runtime_folder
+from sabotnb.cluster.user_folders import runtime_folder
 from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError
+from sabotnb.private_files import open_private, private_folder
 
 IDLE_SECONDS = 600.0
 LOG_TAIL = 2000

@@ -23,7 +23,7 @@ from sabotnb.cluster.agent import LOOPBACK, SLOTS_PER_THREAD
 from sabotnb.cluster.certificates import http_token
 from sabotnb.cluster.http_gate import HttpAccess, close_to_strangers
 from sabotnb.cluster.pending_connections import limit_handshakes
-from sabotnb.cluster.private_files import scratch_folder
+from sabotnb.cluster.user_folders import scratch_folder
 
 
 class LimitsHandshakes(Server):

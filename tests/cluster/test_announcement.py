@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from sabotnb.cluster.announcement import Announcement, announce_local, find_announced
-from sabotnb.cluster.private_files import runtime_folder
+from sabotnb.cluster.user_folders import runtime_folder
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,8 @@ from cluster_jobs import collected, line, numbers, submit
 
 from sabotnb.cluster import connect, detached_cluster, end_detached, http_gate, local_cluster
 from sabotnb.cluster.announcement import Announcement, find_detached
-from sabotnb.cluster.private_files import private_folder
 from sabotnb.errors import EnvError
+from sabotnb.private_files import private_folder
 
 pytestmark = pytest.mark.cluster
 

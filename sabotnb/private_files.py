@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
-
-import dask
 
 from sabotnb.errors import EnvError
 
@@ -33,22 +30,6 @@ def private_folder(path: Path, instead: str) -> Path:
         mode = stat.S_IMODE(status.st_mode)
         raise EnvError(f"{path} may be entered by other users (its mode is {mode:o}): chmod 700 {path}")
     return path
-
-
-def runtime_folder() -> Path:
-    """Where this user's detached cluster is announced, with its certificate; EnvError as ``private_folder``."""
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    path = Path(base) / "sabotnb" if base else Path(tempfile.gettempdir()) / f"sabotnb-{os.getuid()}"
-    return private_folder(path, "set XDG_RUNTIME_DIR to a folder of your own")
-
-
-def scratch_folder() -> Path:
-    """Where workers have their working directories; EnvError as ``private_folder``.
-
-    Dask puts these before everything else on ``sys.path``, and takes over a folder that another user has made.
-    """
-    base = dask.config.get("temporary-directory") or tempfile.gettempdir()
-    return private_folder(Path(base) / f"sabotnb-{os.getuid()}", "set TMPDIR to a folder of your own")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -5,12 +5,11 @@ import os
 import stat
 from contextlib import contextmanager
 
-import dask
 import pytest
 
 from sabotnb.cluster.announcement import find_detached
-from sabotnb.cluster.private_files import open_private, private_folder, runtime_folder, scratch_folder, write_private
 from sabotnb.errors import EnvError
+from sabotnb.private_files import open_private, private_folder, write_private
 
 OTHER_UID = 65534
 
@@ -72,16 +71,6 @@ def test_a_folder_of_another_user_is_refused(tmp_path):
         private_folder(folder, "move")
     with pytest.raises(EnvError, match="belongs to another user"):
         find_detached(folder)
-
-
-def test_what_is_refused_says_what_to_set(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    link(tmp_path / "sabotnb")
-    with pytest.raises(EnvError, match="or set XDG_RUNTIME_DIR to a folder of your own"):
-        runtime_folder()
-    (tmp_path / f"sabotnb-{os.getuid()}").touch()
-    with dask.config.set({"temporary-directory": str(tmp_path)}), pytest.raises(EnvError, match="or set TMPDIR to a"):
-        scratch_folder()
 
 
 def test_a_private_file_is_never_open_to_others_and_replaced_at_once(tmp_path):
