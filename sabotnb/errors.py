@@ -21,9 +21,11 @@ SabotnbError
 │   │   └── ClusterTimeout      it did not answer in time, and may answer the next request
 │   ├── AgentLost               a worker process, or a connection between two, is lost
 │   ├── OutOfMemory             an operator needed more memory than its worker process has
-│   └── InsufficientSlots       fewer free slots than the job needs
+│   ├── InsufficientSlots       fewer free slots than the job needs
+│   └── StoreError              the job store cannot be opened, read or written
 ├── JobError                    one job
-│   ├── JobNameTaken            another connected session runs a job of this name
+│   ├── JobNameTaken            another session or process runs a job of this name
+│   ├── JobTakenOver            another process has resumed the job, and runs it now
 │   ├── JobFailed               ended in FAILED; the user's own exception is chained where there is one
 │   └── JobCanceled             ended in CANCELED
 │       └── JobReplaced         a newer run of its name replaced it
@@ -148,12 +150,20 @@ class InsufficientSlots(EnvError):
     """Fewer free slots than the job needs."""
 
 
+class StoreError(EnvError):
+    """The job store cannot be opened, read or written."""
+
+
 class JobError(SabotnbError):
     """An error about a job."""
 
 
 class JobNameTaken(JobError):
-    """Another session runs a job of this name."""
+    """Another session or process runs a job of this name."""
+
+
+class JobTakenOver(JobError):
+    """Another process has resumed the job: what this one does with it has no effect any more."""
 
 
 class JobFailed(JobError):

@@ -12,6 +12,7 @@ USES: Mapping[str, tuple[str, str]] = {
     "duckdb": ("sabotnb demo", "demo"),
     "polars": ("to_polars() and format='polars'", "polars"),
     "numba": ("@sb.udf(engine='numba')", "numba"),
+    "psycopg": ("a job store on PostgreSQL", "postgres"),
     "datasketches": ("approx_n_unique() and approx_quantile()", "sketches"),
 }
 """By package: the feature that needs it, and the extra of sabotnb that includes it."""

@@ -1,0 +1,69 @@
+"""What the store knows of runs and cuts, as plain data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sabotnb.job_store.job_leases import Expired, Held
+from sabotnb.protocol import JobRequest, JobState, RunId
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as last recorded. Times are Unix seconds; ``failure`` is what ended it, or why it began again."""
+
+    run: RunId
+    session: str
+    state: JobState
+    epoch: int
+    submitted: float
+    changed: float
+    failure: str = ""
+    resumable: bool = False
+    holder: Held | Expired | None = None
+    """Who runs it now; None if no process does."""
+
+    @property
+    def lost(self) -> bool:
+        """True if it has not ended, and no process runs it."""
+        return not self.state.terminal and self.holder is None
+
+    @property
+    def next_epoch(self) -> int:
+        """The first epoch that no process can have begun: one that was RESTARTING may have begun another one."""
+        return self.epoch + (2 if self.state is JobState.RESTARTING else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CutRecord:
+    """A stored cut: its files are in ``storage``, ``path`` is that of the file which describes it."""
+
+    run: RunId
+    epoch: int
+    cut: int
+    kind: str
+    storage: str
+    path: str
+    name: str = ""
+    at: float = 0.0
+    seconds: float = 0.0
+    nbytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """All that a run is resumed with: its request, and its functions and tables by sha256."""
+
+    record: RunRecord
+    request: JobRequest
+    blobs: Mapping[str, bytes] = field(repr=False)
+
+
+def held_by(holder: Held | Expired | None) -> str:
+    """Say who runs a job, and since when."""
+    if holder is None:
+        return "was taken over by another process, which has ended"
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
+    return f"is run by {holder.owner} since {since}"
