@@ -200,9 +200,12 @@ class Chain:
             frozen.prepare_by(self._stages[-1].node, self._roll(self._sink, cut.id))
 
     def event_times(self) -> dict[str, int]:
-        """Return the watermark in front of each operator, and under "" that behind the last, of those there are."""
+        """Return the watermark in front of each operator, and under "" that behind the last.
+
+        Those that have not begun are there as well: a task that continues several takes the smallest of each.
+        """
         ids = [*(stage.node.id for stage in self._stages), ""]
-        return {name: us for name, us in zip(ids, self._watermarks, strict=True) if us > MIN_WATERMARK}
+        return dict(zip(ids, self._watermarks, strict=True))
 
     def restore(self, event_times: Mapping[str, int], memos: Mapping[str, Sequence[Memo]]) -> None:
         """Continue behind a cut: the operators are open, and their states loaded."""

@@ -6,7 +6,7 @@ from sabotnb.eventtime import clocks, with_clock
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.elements import Cut, CutKind, EndReason, Watermark
+from sabotnb.protocol.elements import MIN_WATERMARK, Cut, CutKind, EndReason, Watermark
 from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Committable, Delayed, Operator, OperatorContext
 from sabotnb.protocol.state import StateSpec
@@ -302,6 +302,10 @@ def test_a_cut_freezes_each_operator_behind_what_the_operators_before_it_emit():
     assert frozen.memos == {"op_0": {"seen": 2}, "op_1": {}, "op_2": {"seen": 2}, "op_3": {}}
     assert frozen.event_times == {"op_0": 7, "op_1": 7, "op_2": 7, "op_3": 7, "": 7}
     assert frozen.prepared() == [Committable("written", {"values": [2, 4]})]
+
+
+def test_event_times_that_have_not_begun_hold_back_a_task_that_continues_several():
+    assert chain(Doubled()).event_times() == {"op_0": MIN_WATERMARK, "": MIN_WATERMARK}
 
 
 def test_a_restored_chain_goes_on_from_its_watermarks_and_tells_its_operators_from_the_last_to_the_first():
