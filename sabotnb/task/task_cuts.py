@@ -151,5 +151,7 @@ class TaskCuts:
         """Report the snapshot; the caller holds the lock."""
         if self._ended:
             return
-        snapshot = TaskSnapshot(file, taken.source, taken.chain.memos, taken.chain.event_times, self.unstored())
+        chain = taken.chain
+        stateful = tuple(dict.fromkeys(state.operator for state in chain.states))
+        snapshot = TaskSnapshot(file, taken.source, chain.memos, chain.event_times, self.unstored(), stateful=stateful)
         self._report(CutAcked(self._agent, self._attempt, taken.cut, snapshot))

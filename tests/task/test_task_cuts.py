@@ -68,6 +68,7 @@ def test_a_cut_is_acknowledged_with_what_the_task_is(task):
     assert (acked.agent, acked.attempt, acked.cut) == ("agent-1", ATTEMPT, 1)
     snapshot = acked.snapshot
     assert (snapshot.source, snapshot.memos, snapshot.event_times) == (source, {"sum": {"n": 1}}, {"sum": 5})
+    assert snapshot.stateful == ("sum",)
     reader = StateReader(snapshot.file)
     assert [rows.to_pylist() for rows in reader.batches("sum", "sums", 3)] == [[{"k": 1}, {"k": 2}]]
     assert reader.task == ATTEMPT.task
