@@ -66,6 +66,8 @@ class SavedState:
             CheckpointError: there is no such operator or state, or several operators begin with ``name``.
         """
         known = self.operators
+        if not known:
+            raise CheckpointError(f"no operator has state in {self!r}; read another one: checkpoint=...")
         matches = [name] if name in known else [operator for operator in known if operator.startswith(name)]
         if len(matches) != 1:
             what = "begins several operators" if matches else "is not an operator"

@@ -8,11 +8,14 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
+from sabotnb.api.running.compiling import compile_graph
+from sabotnb.api.running.sampled_run import collected
+from sabotnb.config import Config
 from sabotnb.errors import CheckpointError
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol import CutKind, RunId, Scope, StateSpec, StoredCut, TaskId, TaskSnapshot
 from sabotnb.storage import FrozenState, write_cut, write_states
-from sabotnb.testing import Harness
+from sabotnb.testing import CheckpointedRun, Harness
 
 T = datetime(2013, 1, 1)
 ROWS = [{"k": key, "x": x, "t": T + timedelta(minutes=x)} for x, key in enumerate("abcabd")]
@@ -160,3 +163,23 @@ def test_a_damaged_file_is_named(tmp_path):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=f"'{file}' is not the file that the checkpoint refers to"):
         sb.read_state(tmp_path, job="hours")
+
+
+def test_a_cut_of_running_tasks_can_be_read(tmp_path):
+    stream = sb.Stream.from_rows([{"k": x % 7, "x": 1} for x in range(5000)])
+    counts = stream.group_by("k").agg(n=col("x").sum()).named("counts")
+    job = compile_graph(collected(counts.flow), 2)
+    with CheckpointedRun(job.execution, job.splits, str(tmp_path), config=Config(batch_rows=70)).start() as run:
+        cut = run.read(polls=3).take_cut()
+    write_cut(str(tmp_path), cut)
+    frame = sb.read_state(tmp_path, job=cut.run.job).operator("counts").to_pandas()
+    assert sorted(frame["k"]) == list(range(7))
+    assert 0 < frame["n"].sum() < 5000
+
+
+def test_a_checkpoint_without_state_says_so(tmp_path):
+    stored(tmp_path, operators=[])
+    with pytest.raises(
+        CheckpointError, match=r"no operator has state in checkpoint 1 of job 'hours'; read another one"
+    ):
+        sb.read_state(tmp_path, job="hours").operator("totals")
