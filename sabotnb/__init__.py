@@ -55,6 +55,7 @@ __all__ = [
     "map_state",
     "nexmark",
     "read_state",
+    "resume",
     "run",
     "same_window",
     "session",
@@ -73,7 +74,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not there to hide a cycle
     from sabotnb import datasets, errors, nexmark, testing
     from sabotnb.api.doctor import doctor
-    from sabotnb.api.env import Env, attach, connect, jobs, local
+    from sabotnb.api.env import Env, attach, connect, jobs, local, resume
     from sabotnb.api.fluent.windowed import Windowed
     from sabotnb.api.handles.job import Job
     from sabotnb.api.handles.live import live
@@ -95,7 +96,7 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
 _MODULES = ("datasets", "errors", "nexmark", "testing")
 _HOMES = {
     "sabotnb.api.doctor": ("doctor",),
-    "sabotnb.api.env": ("Env", "attach", "connect", "jobs", "local"),
+    "sabotnb.api.env": ("Env", "attach", "connect", "jobs", "local", "resume"),
     "sabotnb.api.handles.job": ("Job",),
     "sabotnb.api.handles.live": ("live",),
     "sabotnb.api.running.checkpointing": ("checkpoint",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,12 @@ class Config:
     commit_wait_seconds: float = 60.0
     """A job without an agent that can commit or remove its output, or with too few slots to start again, fails then."""
 
+    store: str = field(default="", repr=False)
+    """The job store, as the URL of a database; empty for the file in the user's data folder."""
+
+    kept_days: float = 7.0
+    """Days after which a run that has ended is dropped from the job store, with its checkpoints."""
+
     dashboard_hosts: str = ""
     """Host names, separated by commas, of a proxy for Dask's pages, which else accept names of the loopback only."""
 
@@ -68,7 +74,7 @@ class Config:
 
 
 def _names() -> set[str]:
-    return {field.name for field in fields(Config)}
+    return {setting.name for setting in fields(Config)}
 
 
 def _set_names() -> set[str]:

@@ -7,9 +7,11 @@ running a job on it raises ClusterLost, where silently running in this process w
 from __future__ import annotations
 
 import atexit
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +20,7 @@ from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
 from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing
+from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError, JobError, SabotnbError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
@@ -217,14 +220,22 @@ _open: list[Env] = []
 
 @folding
 def local(
-    workers: int | None = None, slots: int | None = None, detached: bool = False, *, processes: bool = True
+    workers: int | None = None,
+    slots: int | None = None,
+    detached: bool = False,
+    *,
+    processes: bool = True,
+    store: str | os.PathLike[str] | None = None,
 ) -> Env:
     """Start worker processes on this machine: by default one per core, with 4 slots each.
 
     Calling it again with the same arguments returns the same env. ``detached=True`` starts scheduler and workers as
     processes that outlive this one and end after 10 idle minutes; ``processes=False`` runs the agents in this process.
+    ``store`` keeps the record of jobs, from which ``sb.resume`` goes on with them: the URL of a PostgreSQL database, or
+    the path of an SQLite file; by default a file in your data folder.
 
     Raises:
+        StoreError: ``store`` cannot be opened.
         EnvError: an env with other arguments is open, or a script has no ``__main__`` guard.
     """
     from sabotnb import cluster as clusters
@@ -233,26 +244,43 @@ def local(
         if number is not None:
             wrong = EnvError(f"sb.local({what}={number!r}): give a number of {what}, at least 1, or leave it out")
             whole(number, wrong, 1)
-    arguments = {"workers": workers, "slots": slots, "detached": detached, "processes": processes}
+    arguments: dict[str, object] = {"workers": workers, "slots": slots, "detached": detached, "processes": processes}
+    config = _config(store)
+    if config.store:
+        arguments["store"] = config.store
 
     def start() -> Cluster:
         if detached:
-            return clusters.detached_cluster(workers, slots)
-        return clusters.local_cluster(workers, slots, processes=processes)
+            return clusters.detached_cluster(workers, slots, config=config)
+        return clusters.local_cluster(workers, slots, processes=processes, config=config)
 
     return _opened("local", arguments, start)
 
 
 @folding
-def connect(client_or_address: Any, security: Any = None) -> Env:
+def connect(client_or_address: Any, security: Any = None, *, store: str | os.PathLike[str] | None = None) -> Env:
     """Use a running Dask cluster, by a synchronous ``distributed.Client`` or the scheduler's address.
 
     ``tls://`` addresses need ``security``, a ``distributed.Security``, except those of your own ``sb.local()``.
+    ``store`` is as in ``sb.local``, but the scheduler opens it: a path is on its machine.
     """
     from sabotnb import cluster as clusters
 
     arguments = {"to": client_or_address, "security": security}
-    return _opened("connect", arguments, lambda: clusters.connect(client_or_address, security))
+    config = _config(store)
+    if config.store:
+        arguments["store"] = config.store
+    return _opened("connect", arguments, lambda: clusters.connect(client_or_address, security, config))
+
+
+def _config(store: str | os.PathLike[str] | None) -> Config:
+    config = Config.from_environment()
+    chosen = config.store if store is None else store
+    if not chosen:
+        return config
+    from sabotnb.job_store import written_location
+
+    return replace(config, store=written_location(chosen))
 
 
 def current() -> Env | None:
@@ -272,15 +300,24 @@ def needed(env: Env | None) -> Env:
 
 @folding
 def jobs() -> pd.DataFrame:
-    """Return a row per job of the newest env, in order of submission.
+    """Return a row per job of the newest env, in order of submission, after other jobs of its job store.
 
-    ``rows_in`` counts rows that sources read, ``rows_out`` rows that sinks took.
+    ``rows_in`` counts rows that sources read, ``rows_out`` rows that sinks took. The state of a job that this cluster
+    does not run says which process runs it, or that it is lost: ``sb.resume(name)`` goes on with it.
     """
     import pandas as pd
 
-    rows = [
+    client = needed(None).cluster.jobs
+    here = client.jobs()
+    names = {run.job for run in here}
+    rows: list[tuple[object, ...]] = [
+        (stored.run.job, stored.run.number, stored.owner, stored.sentence, {}, None, None, None)
+        for stored in client.stored_runs()
+        if stored.run.job not in names
+    ]
+    rows += [
         (run.job, run.run.number, run.owner, run.state.value, run.counts, run.rows_in, run.rows_out, run.late)
-        for run in needed(None).cluster.jobs.jobs()
+        for run in here
     ]
     return pd.DataFrame(rows, columns=JOB_COLUMNS)
 
@@ -289,9 +326,29 @@ def jobs() -> pd.DataFrame:
 def attach(name: str) -> Job:
     """Return the handle of a job that runs or has run on the newest env; JobError lists the known jobs."""
     env = needed(None)
-    status = env.cluster.jobs.status(name)
+    try:
+        status = env.cluster.jobs.status(name)
+    except JobError as unknown:
+        for stored in env.cluster.jobs.stored_runs():
+            if stored.run.job == name:
+                raise JobError(f"job {name!r} does not run on this cluster; {stored.sentence}") from unknown
+        raise
     known = env.known(status.run)
     return known or Job(env.cluster.jobs, status.run, bounded=status.topology.bounded)
+
+
+@folding
+def resume(name: str) -> Job:
+    """Go on with a job whose cluster is gone, on the newest env: from its last checkpoint, into the same output.
+
+    Raises:
+        JobError: the job store has no such job, or it has ended, or it has no checkpoint.
+        JobNameTaken: another process runs it; the message says which, and since when.
+        StoreError: there is no job store.
+    """
+    env = needed(None)
+    run = env.cluster.jobs.resume_stored(name).run
+    return env.remember(Job(env.cluster.jobs, run, bounded=env.cluster.jobs.status(run).topology.bounded))
 
 
 def _opened(how: str, arguments: Mapping[str, object], start: Callable[[], Cluster]) -> Env:

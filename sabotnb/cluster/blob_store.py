@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from distributed.protocol.compression import decompress
+from distributed.protocol.serialize import Serialize, Serialized
+
 from sabotnb.protocol import RunId
 
 Blobs = Mapping[str, Any]
 """Bytes by sha256, passed on in whatever form they came: plain, or as Dask's unread frames."""
+
+
+def plain_blobs(blobs: Blobs) -> dict[str, bytes]:
+    """Return the bytes of ``blobs``, in whatever form they came."""
+    return {sha256: _plain(blob) for sha256, blob in blobs.items()}
+
+
+def _plain(blob: Any) -> bytes:
+    if isinstance(blob, Serialized):  # from another process; its frames are those of one bytes object
+        frames = decompress(blob.header, blob.frames) if "compression" in blob.header else blob.frames
+        return b"".join(map(memoryview, frames))
+    return bytes(blob.data if isinstance(blob, Serialize) else blob)
 
 
 class BlobStore:

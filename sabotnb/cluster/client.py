@@ -21,7 +21,7 @@ from distributed.utils import sync
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.probe_requests import Probed, aim, combined, operator_of
 from sabotnb.cluster.result_reader import Read, ResultBatch, ResultReader
-from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, UserFunctionError
+from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, StoreError, UserFunctionError
 from sabotnb.execution import metrics_summary
 from sabotnb.metrics import JobMetrics
 from sabotnb.plan import JobLevels, load_levels
@@ -42,6 +42,7 @@ from sabotnb.protocol import (
     RunSummary,
     Stop,
     StoredCut,
+    StoredRunSummary,
     Submitted,
     TakeSavepoint,
     Unsent,
@@ -60,6 +61,9 @@ ANSWER_SECONDS = 30.0
 
 SAVEPOINT_SECONDS = 3600.0
 """A savepoint that takes longer fails: it may begin behind another checkpoint, and each has its own timeout."""
+
+RESUME_SECONDS = 60.0
+"""A lease that looks expired is watched, and the description of a checkpoint read from storage, before a resume."""
 
 WAIT_SECONDS = 5.0
 """Length of one request of a longer wait: short enough to notice that the cluster is lost."""
@@ -97,6 +101,34 @@ class ClusterClient:
         submitted = _value(answer)
         assert isinstance(submitted, Submitted)
         return submitted
+
+    def resume_stored(self, job: str) -> Submitted:
+        """Go on here with the newest run of ``job`` in the job store, from its last checkpoint.
+
+        Raises:
+            JobError: there is no such run, it has ended, or it has no checkpoint.
+            JobNameTaken: another process runs it.
+            StoreError: there is no job store.
+        """
+        resumed = _value(
+            self.run(
+                lambda: self._scheduler.sabot_resume(job=job, owner=self.owner, client=self.client.id), RESUME_SECONDS
+            )
+        )
+        assert isinstance(resumed, Submitted)
+        return resumed
+
+    def stored_runs(self) -> list[StoredRunSummary]:
+        """The newest run of each job in the job store, in order of submission; none if there is no store."""
+        rows: list[StoredRunSummary] = control_codec.loads(self._ask(lambda scheduler: scheduler.sabot_stored_runs()))
+        return rows
+
+    def store(self) -> str:
+        """Where the job store is, without a password; StoreError if there is none."""
+        location, problem = self._ask(lambda scheduler: scheduler.sabot_store())
+        if problem:
+            raise StoreError(problem)
+        return str(location)
 
     def cancel(self, run: RunRef) -> str:
         """End a run at once; its output is removed. Returns before that is done; JobError if there is none.

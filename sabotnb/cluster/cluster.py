@@ -21,7 +21,7 @@ from sabotnb.cluster.http_gate import PARAMETER
 from sabotnb.cluster.job_manager import JobManager
 from sabotnb.cluster.private_cluster import PrivateScheduler
 from sabotnb.config import Config
-from sabotnb.errors import EnvError
+from sabotnb.errors import EnvError, StoreError
 from sabotnb.expr import whole
 from sabotnb.protocol import JobState
 
@@ -59,6 +59,23 @@ class Cluster:
         config = config or Config.from_environment()
         client.register_plugin(JobManager(config))
         client.register_plugin(Agent(config))
+        if config.store:
+            self._check_store(config.store)
+
+    def _check_store(self, asked: str) -> None:
+        """Raise if the store that was asked for cannot be opened, or the scheduler already has another one."""
+        from sabotnb.job_store import shown_location  # a database library takes half a second to load
+
+        try:
+            opened = self.jobs.store()
+            if opened != shown_location(asked):
+                raise StoreError(
+                    f"the cluster at {self.address} keeps its jobs in {opened}, not in {shown_location(asked)}. "
+                    "Leave out store="
+                )
+        except StoreError:
+            self.close()
+            raise
 
     @property
     def address(self) -> str:

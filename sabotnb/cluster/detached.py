@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import distributed
 from sabotnb.cluster import detached_process
 from sabotnb.cluster.announcement import Announcement, announced, find_detached
 from sabotnb.cluster.cluster import Cluster
-from sabotnb.cluster.detached_process import Order
+from sabotnb.cluster.detached_process import STORE, Order
 from sabotnb.cluster.launch import CONNECT_SECONDS, disconnect
 from sabotnb.cluster.user_folders import runtime_folder
 from sabotnb.config import Config
@@ -92,7 +92,7 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
     """Start the process and wait until it has announced itself, or has died."""
     log = folder / "cluster.log"
     reading, writing = os.pipe()
-    order = Order(str(folder), writing, workers, slots, idle, asdict(config))
+    order = Order(str(folder), writing, workers, slots, idle, asdict(replace(config, store="")))
     with open_private(log, os.O_TRUNC | os.O_APPEND) as output, os.fdopen(reading) as starter:
         _started.append(
             subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -101,6 +101,7 @@ def _start(folder: Path, workers: int | None, slots: int | None, idle: float, co
                 stdout=output,
                 stderr=output,
                 pass_fds=(writing,),
+                env={**os.environ, STORE: config.store},  # not in the order: a URL may hold a password
                 start_new_session=True,
             )
         )

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from sabotnb.config import Config
 IDLE_CHECK_SECONDS = 1.0
 
 MOST_LOG_BYTES = 4 << 20
+
+STORE = "SABOTNB_STORE"
+"""The environment variable with the URL of the job store, which other users cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ async def serve(order: Order) -> None:
     """Run scheduler and workers until told to end (SIGTERM), or idle for too long."""
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
-    config = Config(**order.config)
+    config = replace(Config(**order.config), store=os.environ.get(STORE, ""))
     certificate, key = new_certificate()
     security = security_of(certificate, key)
     local = PrivateCluster(order.workers, order.slots, security, hosts=config.hosts(), asynchronous=True)

@@ -17,7 +17,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -31,16 +32,20 @@ from sabotnb.cluster.change_notifier import ChangeNotifier
 from sabotnb.cluster.machine_driver import MachineDriver
 from sabotnb.cluster.metrics_page import serve_metrics
 from sabotnb.cluster.roster import Roster
+from sabotnb.cluster.store_driver import stored_summary
 from sabotnb.cluster.watch_server import WatchServer
 from sabotnb.config import Config
+from sabotnb.errors import SabotnbError
 from sabotnb.execution import Machine
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol import (
     AgentInfo,
     AgentLeaving,
     AgentUp,
+    Failure,
     JobRequest,
     Reply,
+    ResumeRun,
     SessionChanged,
     Submit,
 )
@@ -78,7 +83,7 @@ class JobManager(SchedulerPlugin):
         self._clients: dict[str, str] = {}
         """By Dask client that has submitted a job, its session."""
         self.topics = ChangeNotifier()
-        self._driver = MachineDriver(scheduler, self._machine, self._roster, self.topics)
+        self._driver = MachineDriver(scheduler, self._machine, self._roster, self.topics, self._config)
         overview = self._machine.overview
         agents = AgentRequests(scheduler, self._roster, overview)
         scheduler.handlers.update(
@@ -92,6 +97,9 @@ class JobManager(SchedulerPlugin):
                     self.sabot_take_away,
                     self.sabot_command,
                     self.sabot_submit,
+                    self.sabot_resume,
+                    self.sabot_store,
+                    self.sabot_stored_runs,
                     WatchServer(overview, self.topics).sabot_watch,
                     agents.sabot_pull,
                     agents.sabot_probe,
@@ -105,8 +113,8 @@ class JobManager(SchedulerPlugin):
         serve_metrics(scheduler, self._metrics_of_all)
 
     async def close(self) -> None:
-        """Stop timers; Dask calls this when the scheduler closes."""
-        self._driver.close()
+        """Stop timers, and close the job store; Dask calls this when the scheduler closes."""
+        await self._driver.close()
 
     @property
     def busy(self) -> bool:
@@ -192,18 +200,54 @@ class JobManager(SchedulerPlugin):
     async def sabot_submit(self, request: bytes, blobs: Blobs, client: str) -> bytes:
         """``submit_stream_job`` for a Dask client; its session holds the job's name while it is connected."""
         job: JobRequest = control_codec.loads(request)
-        if client not in self._clients:
-            self._clients[client] = job.owner
-            # before the submit: names of jobs belong to sessions that the machine knows to be connected
-            self._driver.take(SessionChanged(job.owner, connected=True))
+        self._connect(client, job.owner)
         return control_codec.dumps(await self.submit_stream_job(job, blobs))
+
+    async def sabot_resume(self, job: str, owner: str, client: str) -> bytes:
+        """Go on with the newest run of ``job`` in the store, from its last checkpoint; answers with a ``Reply``."""
+        self._connect(client, owner)
+        return control_codec.dumps(await self._owned(job, self._resume(job, owner)))
+
+    async def sabot_store(self) -> tuple[str, str]:
+        """Where the job store is, or why there is none."""
+        problem = await self._driver.store.problem()
+        return ("", problem) if problem else (await self._driver.store.location(), "")
+
+    async def sabot_stored_runs(self) -> bytes:
+        """The newest run of each job in the store; none if there is no store."""
+        if await self._driver.store.problem():
+            return control_codec.dumps([])
+        return control_codec.dumps([stored_summary(record) for record in await self._driver.store.records()])
+
+    def _connect(self, client: str, owner: str) -> None:
+        """Let the machine know that a session is connected, before its jobs: their names belong to it."""
+        if client not in self._clients:
+            self._clients[client] = owner
+            self._driver.take(SessionChanged(owner, connected=True))
 
     async def submit_stream_job(self, request: JobRequest, blobs: Blobs) -> Reply:
         """Submit a job and wait for the ``Reply``, which has the id of the run or the reason for a refusal.
 
         ``blobs`` are its functions and tables by sha256.
         """
-        return await self._driver.ask(Submit(uuid4().hex, request), blobs)
+        return await self._owned(request.name, self._driver.ask(Submit(uuid4().hex, request), blobs))
+
+    async def _resume(self, job: str, owner: str) -> Reply:
+        store = self._driver.store
+        resumable = await store.find(job)
+        record, request = resumable.stored.record, replace(resumable.stored.request, owner=owner)
+        command = ResumeRun(uuid4().hex, request, record.run, record.next_epoch, resumable.cuts)
+        return await self._driver.ask(command, resumable.stored.blobs, lambda _run, _blobs: store.resume(resumable))
+
+    async def _owned(self, job: str, work: Coroutine[Any, Any, Reply]) -> Reply:
+        """The reply of ``work``, which is done while this scheduler owns ``job``, or the failure to own it."""
+        try:
+            async with self._driver.store.owning(job):
+                return await work
+        except SabotnbError as refused:
+            return Reply("", failure=Failure(type(refused).__name__, str(refused)))
+        finally:
+            work.close()  # it has not begun if the job is not owned
 
     def add_client(self, scheduler: Scheduler, client: str) -> None:
         """A Dask client has connected or reconnected."""

@@ -152,9 +152,13 @@ def _known_security(address: str) -> distributed.Security:
 
 
 def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
-    """Cancel running jobs, so that no partial output stays, and end the processes."""
+    """Cancel running jobs, so that no partial output stays, and end the processes.
+
+    Jobs with a checkpoint are not canceled: another session can resume them.
+    """
     with suppress(ClusterLost, JobError):  # then there are no jobs to cancel
-        running = [run for run in cluster.jobs.jobs() if not run.state.terminal]
+        resumable = {stored.run for stored in cluster.jobs.stored_runs() if stored.resumable}
+        running = [run for run in cluster.jobs.jobs() if not run.state.terminal and run.run not in resumable]
         for run in running:
             cluster.jobs.cancel(run.job)
         deadline = time.monotonic() + CANCEL_SECONDS

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from distributed import Scheduler
@@ -29,6 +29,8 @@ from sabotnb.cluster.blob_store import Blobs, BlobStore
 from sabotnb.cluster.change_notifier import ChangeNotifier
 from sabotnb.cluster.failed_instructions import events_after, failure_to_carry_out
 from sabotnb.cluster.roster import Roster
+from sabotnb.cluster.store_driver import StoreDriver
+from sabotnb.config import Config
 from sabotnb.errors import SabotnbError, StaleMessage
 from sabotnb.execution import Machine
 from sabotnb.protocol import (
@@ -40,10 +42,9 @@ from sabotnb.protocol import (
     Instruction,
     JobChanged,
     Reply,
+    RunId,
     SetTimer,
     Store,
-    Stored,
-    StoredCut,
     Submitted,
     Tell,
     TimerEvent,
@@ -53,10 +54,16 @@ from sabotnb.protocol import (
 logger = logging.getLogger("sabotnb.job_manager")
 
 
+Begin = Callable[[RunId, Blobs], None]
+"""Records a run that has begun, with its blobs."""
+
+
 class MachineDriver:
     """The machine, and what it must not know: connections, addresses, blobs, timers and the clients that wait."""
 
-    def __init__(self, scheduler: Scheduler, machine: Machine, roster: Roster, changes: ChangeNotifier) -> None:
+    def __init__(
+        self, scheduler: Scheduler, machine: Machine, roster: Roster, changes: ChangeNotifier, config: Config
+    ) -> None:
         self._scheduler = scheduler
         self._machine = machine
         self._roster = roster
@@ -64,19 +71,24 @@ class MachineDriver:
         self._loop = asyncio.get_running_loop()
         self._timers: dict[TimerEvent, asyncio.TimerHandle] = {}
         self._replies: dict[str, asyncio.Future[Reply]] = {}
-        self._submitting: dict[str, Blobs] = {}
+        self._submitting: dict[str, tuple[Blobs, Begin]] = {}
         self._blobs = BlobStore()
+        self.store = StoreDriver(config, self.take, machine.overview)
 
-    def close(self) -> None:
-        """Stop timers."""
+    async def close(self) -> None:
+        """Stop timers, and close the job store."""
         for timer in self._timers.values():
             timer.cancel()
+        await self.store.close()
 
-    async def ask(self, command: UserCommand, blobs: Blobs) -> Reply:
-        """Feed a client's command and wait for the reply; ``blobs`` are those of a submitted job by sha256."""
+    async def ask(self, command: UserCommand, blobs: Blobs, begin: Begin | None = None) -> Reply:
+        """Feed a client's command and wait for the reply; ``blobs`` are those of a submitted job by sha256.
+
+        ``begin`` records a run that begins; by default a new run.
+        """
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self._replies[command.id] = answer
-        self._submitting[command.id] = blobs
+        self._submitting[command.id] = blobs, begin or self.store.begin
         try:
             self.take(command)
             return await answer
@@ -129,13 +141,14 @@ class MachineDriver:
             case Tell(agent, command):
                 self._tell(agent, "sabot-tell", command)
             case Store(stored):
-                self._store(stored)
+                self.store.store(stored)
             case SetTimer(event, at):
                 self._set_timer(event, at)
             case Reply():
                 self._answer(instruction)
             case JobChanged(job):
                 self._drop_blobs(job)
+                self.store.changed(job)
                 self._changes.wake(job)
 
     def _tell(self, agent: str, op: str, message: Any, blobs: Blobs | None = None) -> None:
@@ -143,10 +156,6 @@ class MachineDriver:
         if address in self._scheduler.stream_comms:
             packed = {"op": op, "message": control_codec.dumps(message)}
             self._scheduler.worker_send(address, packed if blobs is None else {**packed, "blobs": blobs})
-
-    def _store(self, stored: StoredCut) -> None:
-        """Keep a cut for as long as this process lives; the answer is an event of its own."""
-        self._loop.call_soon(self.take, Stored(stored.run, stored.epoch, stored.cut))
 
     def _set_timer(self, event: TimerEvent, at: float) -> None:
         if event in self._timers:
@@ -159,7 +168,9 @@ class MachineDriver:
             return
         # a new run: its blobs must be there before the Deploy that follows this reply
         if isinstance(reply.value, Submitted) and reply.value.how != "attached":
-            self._blobs.keep(reply.value.run, self._submitting[reply.id])
+            blobs, begin = self._submitting[reply.id]
+            self._blobs.keep(reply.value.run, blobs)
+            begin(reply.value.run, blobs)
         answer.set_result(reply)
 
     def _drop_blobs(self, job: str) -> None:

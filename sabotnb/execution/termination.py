@@ -56,6 +56,7 @@ from sabotnb.protocol import (
     JobState,
     RestartDue,
     RestartOverdue,
+    RunTakenOver,
     SetTimer,
     TaskState,
     Tell,
@@ -96,6 +97,24 @@ class Termination:
                 job.committer = None  # the next epoch commits the last cut again, whatever becomes of this commit
         elif job.state is JobState.FAILING and suspects is not None:
             job.failure = explained_end(now, job, failure, suspects) or job.failure
+        yield from self.wind_up(now, job)
+
+    def taken_over(self, now: float, event: RunTakenOver) -> Iterable[Instruction]:
+        """End a run that another process owns now. It neither commits nor removes output: that is the other's."""
+        job = self._state.runs.get(event.run)
+        if job is None or job.state.terminal:
+            return
+        job.failure, job.output_stays = event.failure, True
+        job.committer = None
+        job.cuts.commits.clear()
+        job.cuts.pending = None
+        if job.state is JobState.PENDING:
+            yield from self.cancel(now, job)
+        elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
+            yield from self._take_down(now, job, JobState.FAILING)
+        elif job.state is JobState.COMMITTING:
+            job.move(JobState.FAILING, now)
+            yield JobChanged(job.name, job.state)
         yield from self.wind_up(now, job)
 
     def cancel(self, now: float, job: JobRun) -> Iterable[Instruction]:

@@ -2,7 +2,7 @@
 
 from sabotnb.job_store.job_leases import RENEW_SECONDS, WATCH_SECONDS, Expired, Held, Owned
 from sabotnb.job_store.job_store import JobStore
-from sabotnb.job_store.location import data_folder, written_location
+from sabotnb.job_store.location import data_folder, shown_location, written_location
 from sabotnb.job_store.records import CutRecord, RunRecord, StoredRun, held_by
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "StoredRun",
     "data_folder",
     "held_by",
+    "shown_location",
     "written_location",
 ]

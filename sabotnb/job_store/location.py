@@ -68,6 +68,12 @@ def location(store: str) -> URL:
     raise StoreError(f"{shown(url)} cannot be a job store; {ADVICE}, or the path of an SQLite file")
 
 
+def shown_location(store: str) -> str:
+    """Return where ``store`` is, as people read it: the path of the file, or the URL without its password."""
+    url = location(store)
+    return str(url.database) if url.get_backend_name() == "sqlite" else shown(url)
+
+
 def shown(url: URL) -> str:
     """Return ``url`` without its password."""
     return url.render_as_string(hide_password=True)

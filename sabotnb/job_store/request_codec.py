@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -18,8 +18,8 @@ from sabotnb.protocol import JobRequest
 
 
 def written_request(request: JobRequest) -> str:
-    """Return ``request`` as JSON."""
-    return json.dumps(_plain(request), separators=(",", ":"))
+    """Return ``request`` as JSON, without the cut of another run that it began from: the run has cuts of its own."""
+    return json.dumps(_plain(replace(request, start_from=None, drop_state=())), separators=(",", ":"))
 
 
 def read_request(text: str) -> JobRequest:

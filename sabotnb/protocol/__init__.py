@@ -63,6 +63,7 @@ from sabotnb.protocol.control import (
     RestartDue,
     RestartOverdue,
     ResumeSources,
+    RunTakenOver,
     SessionChanged,
     SessionOverdue,
     SetTimer,
@@ -110,7 +111,14 @@ from sabotnb.protocol.operator import (
     Prepared,
     SinkOperator,
 )
-from sabotnb.protocol.run_status import CheckpointingStatus, CheckpointStatus, RunStatus, RunSummary, TaskStatus
+from sabotnb.protocol.run_status import (
+    CheckpointingStatus,
+    CheckpointStatus,
+    RunStatus,
+    RunSummary,
+    StoredRunSummary,
+    TaskStatus,
+)
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
@@ -204,6 +212,7 @@ __all__ = [
     "RunRef",
     "RunStatus",
     "RunSummary",
+    "RunTakenOver",
     "Scope",
     "SessionChanged",
     "SessionOverdue",
@@ -224,6 +233,7 @@ __all__ = [
     "Store",
     "Stored",
     "StoredCut",
+    "StoredRunSummary",
     "Submit",
     "Submitted",
     "TakeCut",

@@ -166,6 +166,14 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTakenOver:
+    """Another process owns the run now: it ends here, and its output and checkpoints are the other's."""
+
+    run: RunId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class PeerLost:
     """An agent's connection to a peer broke, and with it all channels between them; both may be alive."""
 
@@ -247,6 +255,7 @@ Event = (
     | MetricsReported
     | Committed
     | Stored
+    | RunTakenOver
     | PeerLost
     | SessionChanged
     | TimerEvent

@@ -46,6 +46,32 @@ class RunSummary:
         return self.run.job
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRunSummary:
+    """A run in the job store. ``holder`` is the process that runs it; empty if none does.
+
+    ``resumable``: it has a checkpoint, from which another process can go on.
+    """
+
+    run: RunId
+    owner: str
+    state: JobState
+    resumable: bool = False
+    holder: str = ""
+
+    @property
+    def lost(self) -> bool:
+        """True if it has not ended, and no process runs it."""
+        return not self.state.terminal and not self.holder
+
+    @property
+    def sentence(self) -> str:
+        """What a user should know of a run that this cluster does not run."""
+        if self.lost:
+            return f"lost: sb.resume({self.run.job!r})" if self.resumable else "lost"
+        return f"{self.state.value}, {self.holder}" if self.holder else self.state.value
+
+
 @quickly_pickled
 @dataclass(frozen=True, slots=True)
 class TaskStatus:

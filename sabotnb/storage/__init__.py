@@ -2,7 +2,7 @@
 
 from sabotnb.storage.cut_file import read_cut, write_cut
 from sabotnb.storage.cut_folders import CutFolder, jobs_with_cuts, list_cuts
-from sabotnb.storage.cut_removal import remove_cuts
+from sabotnb.storage.cut_removal import remove_cuts, remove_run
 from sabotnb.storage.state_index import StoredState
 from sabotnb.storage.state_reader import StateReader
 from sabotnb.storage.state_writer import FrozenState, write_states
@@ -16,6 +16,7 @@ __all__ = [
     "list_cuts",
     "read_cut",
     "remove_cuts",
+    "remove_run",
     "write_cut",
     "write_states",
 ]

@@ -43,6 +43,18 @@ def remove_cuts(storage: str, run: RunId, keep: Collection[StoredCut]) -> list[s
     return unread + [path for folder in older if folder.age not in ages for path in _remove(folder, needed)]
 
 
+def remove_run(storage: str, run: RunId) -> list[str]:
+    """Remove the files of all cuts of ``run``, savepoints too. Blocks on I/O.
+
+    Returns the paths that could not be removed.
+    """
+    try:
+        folders = folders_of(storage, run)
+    except CheckpointError:
+        return [absolute(storage)]
+    return [path for folder in folders for path in _remove(folder, ())]
+
+
 def _stored_in(folder: CutFolder) -> StoredCut | None:
     """The cut that ``folder`` describes; None if its files are not complete. CheckpointError if it cannot be read."""
     if CUT_FILE not in access_to(folder.path).names(folder.path):

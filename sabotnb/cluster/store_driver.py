@@ -1,0 +1,423 @@
+"""Keeps the runs of this scheduler in the job store, and tells the machine what became of them there.
+
+Theory of operation
+-------------------
+**Threads.** The store blocks on a disk or a server, and the files of cuts on storage. So each has a thread of its own,
+and the scheduler's loop only hands over and is called back. The thread of the store does nothing else: a slow storage
+must not delay the renewal of leases. What is handed over to it is carried out in order, so a run begins there before
+its states, and its request is there before its first cut.
+
+**A cut.** ``write_cut``, then the request of the run if this is its first cut, then the fenced row, then ``Stored``.
+A cut that is not stored is abandoned by the machine; the files that it left are removed with those of older cuts.
+
+**Ownership.** A job is claimed before its submit reaches the machine, and released when the last run of it here has
+ended. A lease that another process has claimed is noticed at the next renewal, or the next write: the runs of that job
+end here and leave all files alone, since they are the other's now.
+
+**Without a store.** If no store was asked for, and that of the user's data folder cannot be opened, jobs run as well;
+their cuts last as long as this process. ``problem`` says why. A store that was asked for is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sabotnb.cluster.blob_store import Blobs, plain_blobs
+from sabotnb.cluster.calls_thread import CallsThread
+from sabotnb.config import Config
+from sabotnb.errors import JobError, JobNameTaken, JobTakenOver, SabotnbError, StoreError
+from sabotnb.execution import Overview
+from sabotnb.protocol import (
+    CutKind,
+    Event,
+    Failure,
+    JobState,
+    RunId,
+    RunTakenOver,
+    Stored,
+    StoredCut,
+    StoredRunSummary,
+)
+from sabotnb.storage import read_cut, remove_cuts, remove_run, write_cut
+
+if TYPE_CHECKING:  # the store's thread imports it: a database library takes half a second to load
+    from sabotnb.job_store import CutRecord, JobStore, RunRecord, StoredRun
+
+logger = logging.getLogger("sabotnb.job_store")
+
+KEPT_CUTS = 3
+"""How many checkpoints of a run are kept; savepoints are not counted, and stay."""
+
+CLOSE_SECONDS = 3.0
+"""How long the end of the scheduler waits for the last writes; Dask ends it after four."""
+
+DAY = 86_400.0
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A run that this scheduler has recorded, with what was recorded last."""
+
+    state: JobState = JobState.PENDING
+    epoch: int = 1
+    request_kept: bool = False
+    cuts: deque[StoredCut] = field(default_factory=lambda: deque(maxlen=KEPT_CUTS))
+    """The checkpoints that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """A run of the store with the cuts that are kept, the newest last."""
+
+    stored: StoredRun
+    cuts: tuple[StoredCut, ...]
+
+
+class StoreDriver:
+    """The job store of one scheduler. All methods belong to the scheduler's loop."""
+
+    def __init__(self, config: Config, feed: Callable[[Event], None], overview: Overview) -> None:
+        self._config = config
+        self._feed = feed
+        self._overview = overview
+        self._loop = asyncio.get_running_loop()
+        self._rows = CallsThread("sabot-store")
+        self._files = CallsThread("sabot-store-files")
+        self._runs: dict[RunId, Recorded] = {}
+        self._blobs: dict[RunId, Blobs] = {}
+        """Of runs whose request is not kept yet."""
+        self._submitting: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._store: JobStore | None = None
+        self._failure: SabotnbError | None = None
+        self._rows.submit(self._open)
+        self._start(self._collect_garbage())
+        self._start(self._renew())
+
+    async def close(self) -> None:
+        """Record what was handed over, release all jobs, and close the store."""
+        for task in self._tasks:
+            task.cancel()
+        closed = asyncio.wrap_future(self._rows.submit(self._close))
+        self._rows.end()
+        self._files.end()
+        await asyncio.wait([closed], timeout=CLOSE_SECONDS)
+
+    async def location(self) -> str:
+        """Where the store is, without a password; StoreError if it cannot be opened."""
+        return await self._call(str)
+
+    async def problem(self) -> str:
+        """Why runs are not recorded; empty if they are."""
+        try:
+            await self.location()
+        except SabotnbError as error:
+            return str(error)
+        return ""
+
+    # Ownership
+
+    @asynccontextmanager
+    async def owning(self, job: str) -> AsyncIterator[None]:
+        """Own ``job``: while inside, and from then on until the last run of it here has ended.
+
+        Raises:
+            JobNameTaken: another process has it.
+            StoreError: the store that was asked for does not answer.
+        """
+        self._submitting[job] += 1
+        try:
+            if self._config.store or not await self.problem():
+                await self._claim(job)
+            yield
+        finally:
+            self._submitting[job] -= 1
+            self._release_unused(job)
+
+    async def _claim(self, job: str) -> None:
+        from sabotnb.job_store import WATCH_SECONDS, Expired, Owned, held_by
+
+        claimed = await self._call(lambda store: store.claim(job))
+        if isinstance(claimed, Expired):
+            watched = claimed
+            await asyncio.sleep(WATCH_SECONDS)
+            claimed = await self._call(lambda store: store.claim(job, watched))
+        if not isinstance(claimed, Owned):
+            raise JobNameTaken(f"job {job!r} {held_by(claimed)}. Stop it there, or run this job under another name")
+
+    def _release_unused(self, job: str) -> None:
+        """Release ``job`` unless a run of it goes on here, or is about to begin."""
+        if not self._submitting[job] and not any(run.job == job for run in self._runs):
+            del self._submitting[job]
+            self._write(lambda store: store.release(job))
+
+    async def _renew(self) -> None:
+        from sabotnb.job_store import RENEW_SECONDS
+
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                for job in await self._call(lambda store: store.renew()):
+                    self._lost(job)
+            except SabotnbError as error:  # it may be renewed later, if no one else has claimed it
+                logger.warning("the leases of jobs were not renewed: %s", error)
+
+    def _lost(self, job: str) -> None:
+        """Another process has claimed ``job``: its runs end here."""
+        failure = Failure(
+            JobTakenOver.__name__,
+            f"another process has resumed job {job!r} and runs it now: sb.attach({job!r}) in a session of that cluster",
+        )
+        for run in [run for run in self._runs if run.job == job]:
+            del self._runs[run]
+            self._blobs.pop(run, None)
+            self._feed(RunTakenOver(run, failure))
+
+    # Runs
+
+    def begin(self, run: RunId, blobs: Blobs) -> None:
+        """Record a new run, whose functions and tables are ``blobs``."""
+        job = self._overview.run(run)
+        assert job is not None
+        request = job.request
+        self._runs[run] = Recorded()
+        self._blobs[run] = blobs
+        self._write(lambda store: store.begin(run, request))
+
+    def resume(self, resumable: Resumable) -> None:
+        """Record that a run of the store, which is owned, goes on here."""
+        record = resumable.stored.record
+        known = Recorded(epoch=record.next_epoch, request_kept=True)
+        known.cuts.extend(cut for cut in resumable.cuts if cut.kind is not CutKind.SAVEPOINT)
+        self._runs[record.run] = known
+        self._write(lambda store: store.record(record.run, JobState.PENDING, record.next_epoch, event="RESUMED"))
+
+    def changed(self, job: str) -> None:
+        """Record the states of the runs of ``job`` that have changed."""
+        for run, known in [(run, known) for run, known in self._runs.items() if run.job == job]:
+            now = self._overview.run(run)
+            if now is None or (now.state, now.epoch) == (known.state, known.epoch):
+                continue
+            known.state, known.epoch = now.state, now.epoch
+            failure = now.failure or now.survived
+            message = failure.message if failure is not None else ""
+            self._write(partial(_record, run=run, state=now.state, epoch=now.epoch, failure=message))
+            if now.state.terminal:
+                del self._runs[run]
+                self._blobs.pop(run, None)
+                self._release_unused(job)
+
+    async def records(self) -> list[RunRecord]:
+        """The newest run of each job in the store."""
+        return await self._call(lambda store: store.runs())
+
+    async def find(self, job: str) -> Resumable:
+        """Read the newest run of ``job``, which is owned, and the cuts that it can go on from.
+
+        Raises:
+            JobError: there is no such run, or it has ended, or it has no checkpoint.
+        """
+        return await self._call(partial(_resumable, job=job))
+
+    # Cuts
+
+    def store(self, stored: StoredCut) -> None:
+        """Write ``stored``, and feed ``Stored`` when it is there or has failed."""
+        self._start(self._store_cut(stored))
+
+    async def _store_cut(self, stored: StoredCut) -> None:
+        failure: Failure | None = None
+        try:
+            await self._write_cut(stored)
+        except JobTakenOver as error:
+            failure = Failure(type(error).__name__, str(error))
+            self._lost(stored.run.job)
+        except SabotnbError as error:
+            failure = Failure(type(error).__name__, str(error))
+        except Exception as defect:
+            logger.exception("cut %s of %s cannot be stored", stored.cut, stored.run)
+            failure = Failure(
+                StoreError.__name__, f"cut {stored.cut} was not stored: {type(defect).__name__}: {defect}"
+            )
+        self._feed(Stored(stored.run, stored.epoch, stored.cut, failure))
+        if failure is None:
+            await self._drop_old_cuts(stored)
+
+    async def _write_cut(self, stored: StoredCut) -> None:
+        run = stored.run
+        known, job = self._runs.get(run), self._overview.run(run)
+        if job is None or job.request.checkpoint is None:
+            raise StoreError(f"cut {stored.cut} of {run} belongs to no run")
+        storage = job.request.checkpoint.storage
+        path = await self._files.call(write_cut, storage, stored)
+        if known is None or await self._works_without():
+            return
+        if not known.request_kept:
+            request, blobs = job.request, self._blobs.get(run, {})
+            await self._call(lambda store: store.keep_request(run, request, plain_blobs(blobs)))
+            known.request_kept = True
+            self._blobs.pop(run, None)
+        await self._call(partial(_insert_cut, stored=stored, storage=storage, path=path))
+        if stored.kind is not CutKind.SAVEPOINT:
+            known.cuts.append(stored)
+
+    async def _drop_old_cuts(self, stored: StoredCut) -> None:
+        """Remove the rows of checkpoints that are not kept, and then their files."""
+        known = self._runs.get(stored.run)
+        job = self._overview.run(stored.run)
+        if known is None or job is None or job.request.checkpoint is None:
+            return
+        kept = list(known.cuts)
+        try:
+            if await self._call(partial(_drop_cuts_before, run=stored.run, kept=kept)):
+                remove = partial(remove_cuts, job.request.checkpoint.storage, stored.run, kept)
+                await self._files.call(remove)
+        except SabotnbError as error:  # the next cut tries again
+            logger.warning("old checkpoints of %s were not removed: %s", stored.run, error)
+
+    async def _collect_garbage(self) -> None:
+        """Remove runs that ended long ago, and their files."""
+        try:
+            dropped = await self._call(lambda store: store.drop_ended(DAY * self._config.kept_days))
+        except SabotnbError:  # that the store cannot be opened is said to those who need it
+            return
+        for storage, run in {(cut.storage, cut.run) for cut in dropped}:
+            await self._files.call(remove_run, storage, run)
+
+    # Threads
+
+    def _open(self) -> None:
+        try:
+            from sabotnb.job_store import JobStore
+
+            self._store = JobStore.open(self._config.store)
+        except SabotnbError as error:
+            self._failure = error
+        except Exception as defect:
+            logger.exception("the job store cannot be opened")
+            self._failure = StoreError(f"the job store cannot be opened ({type(defect).__name__}: {defect})")
+
+    def _close(self) -> None:
+        if self._store is not None:
+            try:
+                self._store.close()
+            except SabotnbError as error:
+                logger.warning("jobs were not released: %s", error)
+
+    async def _works_without(self) -> bool:
+        """True if there is no store, and none was asked for."""
+        return not self._config.store and bool(await self.problem())
+
+    def _use(self, act: Callable[[JobStore], T]) -> T:
+        """Call ``act`` in the thread of the store."""
+        if self._store is None:
+            raise self._failure or StoreError("the job store is closed")
+        return act(self._store)
+
+    async def _call(self, act: Callable[[JobStore], T]) -> T:
+        return await self._rows.call(self._use, act)
+
+    def _write(self, act: Callable[[JobStore], None]) -> None:
+        """Let the store's thread write something that nothing waits for."""
+        self._rows.submit(self._try, act)
+
+    def _try(self, act: Callable[[JobStore], None]) -> None:
+        if self._store is None:
+            return
+        try:
+            act(self._store)
+        except JobTakenOver as error:
+            logger.info("%s", error)  # the next renewal, or cut, ends the run
+        except SabotnbError as error:
+            logger.warning("%s", error)
+        except Exception:
+            logger.exception("the job store cannot be written")
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def stored_summary(record: RunRecord) -> StoredRunSummary:
+    """The run as clients list it."""
+    holder = record.holder
+    return StoredRunSummary(
+        run=record.run,
+        owner=record.session,
+        state=record.state,
+        resumable=record.resumable,
+        holder="" if holder is None else str(holder.owner),
+    )
+
+
+def _record(store: JobStore, run: RunId, state: JobState, epoch: int, failure: str) -> None:
+    store.record(run, state, epoch, failure)
+
+
+def _insert_cut(store: JobStore, stored: StoredCut, storage: str, path: str) -> None:
+    from sabotnb.job_store import CutRecord
+
+    store.store_cut(
+        CutRecord(
+            run=stored.run,
+            epoch=stored.epoch,
+            cut=stored.cut,
+            kind=stored.kind.value,
+            storage=storage,
+            path=path,
+            name=stored.name,
+            at=stored.at,
+            seconds=stored.seconds,
+            nbytes=stored.nbytes,
+        )
+    )
+
+
+def _drop_cuts_before(store: JobStore, run: RunId, kept: list[StoredCut]) -> bool:
+    """Remove the rows of checkpoints before those that are kept; returns False if there are none."""
+    if len(kept) < KEPT_CUTS:
+        return False
+    first = kept[0].cut
+    old = [cut.cut for cut in store.cuts(run) if cut.cut < first and cut.kind != CutKind.SAVEPOINT.value]
+    if old:
+        store.drop_cuts(run, old)
+    return bool(old)
+
+
+def _resumable(store: JobStore, job: str) -> Resumable:
+    record = store.last_run(job)
+    if record is None:
+        names = ", ".join(repr(known.run.job) for known in store.runs()) or "none"
+        raise JobError(f"no job {job!r} in the job store; there are: {names}. sb.jobs() lists them")
+    if record.state.terminal:
+        raise JobError(f"job {job!r} is {record.state.value} and cannot be resumed. Run it again")
+    cuts = _readable(store.cuts(record.run)) if record.resumable else ()
+    if not cuts:
+        raise JobError(f"job {job!r} has no checkpoint to go on from. Run it again")
+    stored = store.stored_run(record)
+    if stored.request.pulled:
+        raise JobError(f"job {job!r} hands its rows to the session that started it, which has ended. Run it again")
+    return Resumable(stored, cuts)
+
+
+def _readable(records: list[CutRecord]) -> tuple[StoredCut, ...]:
+    """The last cuts whose descriptions can be read, oldest first."""
+    readable: list[StoredCut] = []
+    for record in reversed(records):
+        try:
+            readable.append(read_cut(record.path))
+        except SabotnbError as error:
+            logger.warning("cut %s of %s is skipped: %s", record.cut, record.run, error)
+        if len(readable) == KEPT_CUTS:
+            break
+    return tuple(reversed(readable))
