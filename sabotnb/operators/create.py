@@ -77,9 +77,13 @@ def _of_rows(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:
             return _stateful(spec, inputs)
 
 
-def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: C901, PLR0911  a table
+def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noqa: C901, PLR0911, PLR0912  a table
     """Create an operator with state. Imported when needed, so that jobs without state do not load its kernels."""
     match spec:
+        case specs.Aggregate(phase=specs.Phase.PARTIAL):
+            from sabotnb.operators.aggregate import PartialAggregateOperator
+
+            return PartialAggregateOperator(spec, inputs)
         case specs.Aggregate():
             from sabotnb.operators.aggregate import AggregateOperator
 

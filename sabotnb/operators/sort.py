@@ -23,7 +23,6 @@ class SortOperator(Operator):
     def __init__(self, spec: Sort, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
         self._schema = inputs[0]
-        self._held = False
 
     def open(self, ctx: OperatorContext) -> None:
         self._limit = ctx.config.batch_rows
@@ -31,14 +30,12 @@ class SortOperator(Operator):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._rows.add(batch)
-        self._held = True
         return ()
 
     def output_watermark(self, us: int) -> int:
-        return MIN_WATERMARK if self._held else us
+        return MIN_WATERMARK if self._rows.rows else us
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        self._held = False
         return self._sorted() if self._rows.rows else ()
 
     def _sorted(self) -> Iterator[pa.RecordBatch]:
@@ -55,3 +52,4 @@ class SortOperator(Operator):
         numbers = pc.sort_indices(pa.table(columns), sort_keys=order)
         for start in range(0, len(numbers), self._limit):
             yield conformed(rows.take(numbers.slice(start, self._limit)), self._schema)
+        self._rows.drop(0)

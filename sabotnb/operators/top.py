@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from sabotnb.graph import Top
 from sabotnb.operators.top_groups import TopGroups
-from sabotnb.operators.updates import GroupResults
-from sabotnb.protocol import EndReason, Operator, OperatorContext, Out, StateSpec
+from sabotnb.operators.updates import GroupOperator, GroupResults
+from sabotnb.protocol import OperatorContext, StateSpec
 
 
-class TopOperator(Operator):
+class TopOperator(GroupOperator):
     """Stores the best rows of each key, and returns them when the input has ended."""
 
     def __init__(self, spec: Top, inputs: Sequence[pa.Schema]) -> None:
@@ -25,14 +25,3 @@ class TopOperator(Operator):
         ctx.keyed(StateSpec("best"), self._groups.keyed)
         keys = pa.schema([self._input.field(key) for key in self._spec.keys])
         self._results = GroupResults(self._groups, keys, self._spec.every, ctx)
-
-    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        self._groups.add(batch)
-        self._results.note(batch)
-        return ()
-
-    def on_wake(self) -> Iterable[Out]:
-        return self._results.due()
-
-    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        return self._results.last()

@@ -29,7 +29,7 @@ from sabotnb.api.running.row_differences import Row, equal_values
 from sabotnb.config import Config
 from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
-from sabotnb.graph import Keys, Spec, port_keys
+from sabotnb.graph import Keys, Spec, StreamType, output_schema, output_type, port_keys
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol import EndReason, Operator
 from sabotnb.testing.recovery_task import MAIN, CutTask, TaskCut
@@ -96,7 +96,8 @@ class Recovery:
     def of(cls, spec: Spec, *inputs: pa.Schema, **options: Any) -> Recovery:
         """Return that of the operator of ``spec``; ``options`` are fields of the class."""
         keys = [port_keys(spec, port) for port in range(len(inputs))]
-        return cls(**{"make": maker(spec, inputs), "inputs": inputs, "keys": keys, **options})
+        updates = output_type(spec, [StreamType(schema) for schema in inputs], output_schema(spec, inputs)).key
+        return cls(**{"make": maker(spec, inputs), "inputs": inputs, "keys": keys, "updates": updates, **options})
 
     def check(
         self, steps: Sequence[Step], at: int, *, before: int = 1, after: int = 1, ends_last: bool = False
