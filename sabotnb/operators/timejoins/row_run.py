@@ -44,6 +44,8 @@ class RowRun:
         self.times, self.until, self.since = times, until, since
         self.settled = np.zeros(len(times), np.bool_) if settled is None else settled
         self.slots = slots
+        self.groups: np.ndarray | None = None
+        """The key groups of the rows, once they are known."""
         self.first, self.last = int(times.min()), int(times.max())
         self.probed = 0
         """What probes of this run have cost, in rows."""

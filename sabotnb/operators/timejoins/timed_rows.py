@@ -17,8 +17,9 @@ Exported rows have the times and flags beside them. A freeze shares the runs and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -154,7 +155,7 @@ class TimedRows:
         return sorted({int(group) for run in self.runs for group in np.unique(self._groups_in(run))})
 
     def freeze(self, groups: Sequence[int]) -> FrozenTimedRows:
-        return FrozenTimedRows(self.schema, [(run, run.settled.copy(), self._groups_in(run)) for run in self.runs])
+        return FrozenTimedRows(self.schema, [(run, run.settled.copy()) for run in self.runs], self._groups_in)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         return self.freeze([group]).export(group)
@@ -252,7 +253,9 @@ class TimedRows:
         return pa.RecordBatch.from_arrays(arrays, schema=self._rows)
 
     def _groups_in(self, run: RowRun) -> np.ndarray:
-        return self._groups_of(run.rows)
+        if run.groups is None:
+            run.groups = self._groups_of(run.rows)
+        return run.groups
 
     def _groups_of(self, rows: pa.RecordBatch) -> np.ndarray:
         columns = [rows.column(name) for name in self._keys.names]
@@ -263,16 +266,31 @@ class TimedRows:
 class FrozenTimedRows:
     """The rows when they were frozen; may be read from any thread."""
 
-    def __init__(self, schema: pa.Schema, runs: Sequence[tuple[RowRun, np.ndarray, np.ndarray]]) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        runs: Sequence[tuple[RowRun, np.ndarray]],
+        groups_in: Callable[[RowRun], np.ndarray],
+    ) -> None:
+        """Keep runs and their flags; ``groups_in`` returns the key groups of the rows of a run."""
         self._schema = schema
         self._runs = runs
+        self._groups_in = groups_in
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The rows of ``group`` with their times and flags."""
-        for run, settled, groups in self._runs:
-            numbers = np.flatnonzero(groups == group)
+        for (run, settled), (order, groups) in zip(self._runs, self._divided, strict=True):
+            first, last = np.searchsorted(groups, (group, group + 1))
+            numbers = order[first:last]
             for start in range(0, len(numbers), _EXPORTED):
                 part = numbers[start : start + _EXPORTED]
                 marks = [pa.array(marks[part]) for marks in (run.times, run.until, run.since, settled)]
                 columns = [*map(without_unused, run.rows.take(pa.array(part)).columns), *marks]
                 yield pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+    @cached_property
+    def _divided(self) -> Sequence[tuple[np.ndarray, np.ndarray]]:
+        """Of each run the numbers of its rows sorted by key group, and these groups: once for all groups."""
+        groups = [self._groups_in(run) for run, _ in self._runs]
+        orders = [np.argsort(of, kind="stable") for of in groups]
+        return [(order, of[order]) for order, of in zip(orders, groups, strict=True)]

@@ -24,7 +24,7 @@ import pyarrow as pa
 from sabotnb.native import KeyIndex, KeyView, canonical, hash_rows, key_groups
 from sabotnb.state.keys import check_group, plain_keys
 from sabotnb.state.process.slot_columns import ColumnImage, ListColumn, MapColumn, SlotColumn
-from sabotnb.state.process.slot_timers import SlotTimers, TimerRun
+from sabotnb.state.process.slot_timers import SlotTimers, TimerRun, by_slot
 from sabotnb.state.slot_ranges import in_pieces
 
 KEY, CHANGED, TIMERS, ALARMS = "\0key ", "\0changed ", "\0timers", "\0alarms"
@@ -121,7 +121,7 @@ class ProcessState:
         columns = {**self.columns, **{CHANGED + name: column for name, column in self.changed.items()}}
         images = {name: column.freeze(self._size) for name, column in columns.items()}
         return FrozenProcess(
-            self.schema, self._index.view(), images, self.timers.all(), self.alarms.all(), self._groups
+            self.schema, self._index.view(), images, self.timers.freeze(), self.alarms.freeze(), self._groups
         )
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
@@ -210,34 +210,41 @@ class FrozenProcess:
         schema: pa.Schema,
         view: KeyView,
         images: Mapping[str, ColumnImage],
-        timers: TimerRun,
-        alarms: TimerRun,
+        timers: Sequence[TimerRun],
+        alarms: Sequence[TimerRun],
         groups: int,
     ) -> None:
-        """Keep views and images of the parts of a state."""
+        """Keep views and images of the parts of a state; what all groups need is computed by the first export."""
         self._schema = schema
         self._view = view
         self._images = images
-        self._timers = {TIMERS: timers, ALARMS: alarms}
+        self._runs = timers, alarms
         self._groups = groups
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group`` with their values and timers."""
-        slots, groups = self._slots
-        wanted = slots[groups == group]
+        slots, bounds = self._slots
+        wanted = slots[bounds[group] : bounds[group + 1]]
         return in_pieces(len(wanted), lambda start, stop: self._piece(wanted[start:stop]))
 
     @cached_property
     def _slots(self) -> tuple[np.ndarray, np.ndarray]:
-        """The slots of all live keys, and their key groups: once for all groups, as most exports want all of them."""
+        """The slots of all live keys, sorted by key group, and where each group begins."""
         masks = [image.present() for image in self._images.values()]
-        live = _live(len(self._view), masks, tuple(self._timers.values()))
-        return live, _groups_of(self._view.take(live.astype(np.uint32)), self._groups)
+        live = _live(len(self._view), masks, self._timers)
+        groups = _groups_of(self._view.take(live.astype(np.uint32)), self._groups)
+        order = np.argsort(groups, kind="stable")
+        return live[order], np.searchsorted(groups[order], np.arange(self._groups + 1))
+
+    @cached_property
+    def _timers(self) -> tuple[TimerRun, TimerRun]:
+        timers, alarms = self._runs
+        return by_slot(timers), by_slot(alarms)
 
     def _piece(self, slots: np.ndarray) -> pa.RecordBatch:
         columns = self._view.take(slots.astype(np.uint32))
         columns += [self._images[name].read(slots) for name in self._schema.names if name in self._images]
-        columns += [_lists(*timers, slots) for timers in self._timers.values()]
+        columns += [_lists(*timers, slots) for timers in self._timers]
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
 
@@ -258,9 +265,7 @@ def _groups_of(keys: Sequence[pa.Array], groups: int) -> np.ndarray:
 
 
 def _lists(at: np.ndarray, owners: np.ndarray, slots: np.ndarray) -> pa.Array:
-    """The timers of each of ``slots``, ascending."""
-    order = np.lexsort((at, owners))
-    at, owners = at[order], owners[order]
+    """The timers of each of ``slots``; ``at`` and ``owners`` are sorted by owner and time."""
     starts, stops = np.searchsorted(owners, slots), np.searchsorted(owners, slots, side="right")
     offsets = np.append(0, np.cumsum(stops - starts))
     within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], stops - starts)

@@ -4,15 +4,17 @@ Theory of operation. A column has an array of values and an array that says whic
 64 bits are stored as numbers, all others as Python objects. Slots without a value are null when they are read.
 
 A freeze copies nothing. It makes a ``ColumnImage``, which refers to the two arrays; before a slot is changed, its old
-value is saved in each image that is still in use. When an array is replaced (to grow, or because slots are numbered
-again), images keep the old array, which no longer changes. An image may be read from any thread: a writer saves the
-old value, then marks the slot, then changes it, and a reader copies the current values before it reads the marks.
-Lists and dicts are changed in place, so one that an image may refer to (``_shared``) is copied before its first change.
+value is added to the log of each image that is still in use, once. When an array is replaced (to grow, or because slots
+are numbered again), images keep the old array, which no longer changes. An image may be read from any thread: a writer
+logs the old value before it changes the slot, and a reader copies the current values before it reads the log. Lists and
+dicts are changed in place, so one that an image may refer to (``_shared``) is copied before its first change.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 from weakref import ref
 
@@ -149,15 +151,18 @@ class ColumnImage:
         self._values, self._valid = values, valid
         self._count = count
         self._saved = np.zeros(count, np.bool_)
-        self._old_values, self._old_valid = np.empty(count, values.dtype), np.zeros(count, np.bool_)
+        self._log: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._old = OldValues(count, values.dtype)
 
     def save(self, slots: np.ndarray) -> None:
         """Keep the values of ``slots``, which are about to change."""
-        slots = slots[slots < self._count]
-        slots = slots[~self._saved[slots]]
-        self._old_values[slots] = self._values[slots]
-        self._old_valid[slots] = self._valid[slots]
-        self._saved[slots] = True
+        chosen = slots < self._count
+        slots = slots if chosen.all() else slots[chosen]
+        saved = self._saved[slots]
+        slots = slots[~saved] if saved.any() else slots.copy()
+        if len(slots):
+            self._saved[slots] = True
+            self._log.append((slots, self._values[slots], self._valid[slots]))
 
     def read(self, slots: np.ndarray) -> pa.Array:
         """The values of ``slots``, which had a number when the column was frozen."""
@@ -169,10 +174,48 @@ class ColumnImage:
         return self._parts(np.arange(self._count))[1]
 
     def _parts(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        values, valid = self._values[slots], self._valid[slots]  # before the marks, see the top of this module
-        saved = self._saved[slots]
-        values[saved], valid[saved] = self._old_values[slots[saved]], self._old_valid[slots[saved]]
+        values, valid = self._values[slots], self._valid[slots]  # before the log, see the top of this module
+        self._old.put_back(self._log, slots, values, valid)
         return values, valid
+
+
+class OldValues:
+    """The values in the log of an image by slot, for the threads that read it."""
+
+    def __init__(self, count: int, dtype: np.dtype[Any]) -> None:
+        self._count, self._dtype = count, dtype
+        self._read = 0
+        self._lock = threading.Lock()
+
+    def put_back(
+        self,
+        log: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+        slots: np.ndarray,
+        values: np.ndarray,
+        valid: np.ndarray,
+    ) -> None:
+        """Replace those of the ``values`` and ``valid`` of ``slots`` that the log has."""
+        if not log:
+            return
+        with self._lock:
+            for saved, old_values, old_valid in log[self._read : (stop := len(log))]:
+                self._logged[saved] = True
+                self._values[saved], self._valid[saved] = old_values, old_valid
+            self._read = stop
+        logged = self._logged[slots]
+        values[logged], valid[logged] = self._values[slots[logged]], self._valid[slots[logged]]
+
+    @cached_property
+    def _logged(self) -> np.ndarray:
+        return np.zeros(self._count, np.bool_)
+
+    @cached_property
+    def _valid(self) -> np.ndarray:
+        return np.zeros(self._count, np.bool_)
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        return np.empty(self._count, self._dtype)
 
 
 def _stored_as(data_type: pa.DataType) -> np.dtype[Any]:

@@ -2,11 +2,13 @@
 
 Theory of operation. New timers are collected and become a sorted *run* when timers are taken. Runs are merged when
 there are many, so that each timer is sorted a few times. A timer that is set twice for one slot and time is taken once:
-equal times are always taken together, and duplicates are removed then. Runs never change in place, so that a freeze
-shares them.
+equal times are always taken together, and duplicates are removed then. Runs never change in place, so a freeze
+shares them and sorts nothing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -58,6 +60,10 @@ class SlotTimers:
         self._first = min((int(at[0]) for at, _ in self._runs), default=LATEST)
         return _distinct(*_joined(parts))
 
+    def freeze(self) -> tuple[TimerRun, ...]:
+        """All timers, in no order and some of them twice; the arrays never change."""
+        return (*self._runs, *self._new)
+
     def all(self) -> TimerRun:
         """All timers, in no order; the arrays must not be changed."""
         self._sort()
@@ -106,3 +112,10 @@ def _distinct(at: np.ndarray, slots: np.ndarray) -> TimerRun:
     fresh = np.ones(len(at), np.bool_)
     fresh[1:] = (at[1:] != at[:-1]) | (slots[1:] != slots[:-1])
     return at[fresh], slots[fresh]
+
+
+def by_slot(runs: Sequence[TimerRun]) -> TimerRun:
+    """The timers of all runs, sorted by slot and then by time."""
+    at, slots = _joined([*runs])
+    order = np.lexsort((at, slots))
+    return at[order], slots[order]
