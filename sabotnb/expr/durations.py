@@ -17,6 +17,10 @@ MICROSECONDS = {
     "w": 604_800_000_000,
 }
 _PART = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]+)")
+_UNFIXED = {
+    unit: f"a {name} has no fixed length; give days"
+    for unit, name in (("mo", "month"), ("q", "quarter"), ("y", "year"))
+}
 _SPELLING = "write '250ms', '5s', '15m', '1h30m', '1d' or a datetime.timedelta"
 
 
@@ -40,8 +44,10 @@ def duration_us(value: str | timedelta) -> int:
 
 def _part_us(number: str, unit: str, whole: str) -> int:
     if unit not in MICROSECONDS:
-        hints = {"M": "is it 'm' for minutes or '1mo' for a month", "mo": "a month has no fixed length; give days"}
-        hint = hints.get(unit, f"units are {', '.join(MICROSECONDS)}")
+        hints = {"M": "is it 'm' for minutes or '1mo' for a month", **_UNFIXED}
+        hint = hints.get(
+            unit, f"units are {', '.join(MICROSECONDS)}, and mo, q, y of tumbling windows and .dt.truncate"
+        )
         raise TypeMismatch(f"{whole!r} has the unit {unit!r}: {hint}; {_SPELLING}")
     exact = float(number) * MICROSECONDS[unit] if "." in number else int(number) * MICROSECONDS[unit]
     if exact != int(exact):
@@ -57,7 +63,7 @@ def duration_text(us: int) -> str:
 
 def calendar_units(text: str) -> tuple[int, str]:
     """Return the number and unit of a duration of whole days, weeks (``w``) or months (``mo``); (0, "") for others."""
-    days = {"d": (1, "d"), "w": (1, "w"), "mo": (1, "mo"), "y": (12, "mo")}
+    days = {"d": (1, "d"), "w": (1, "w"), "mo": (1, "mo"), "q": (3, "mo"), "y": (12, "mo")}
     parts = _PART.findall(text.strip())
     if len(parts) != 1 or "".join(parts[0]) != text.strip() or parts[0][1] not in days or not parts[0][0].isdigit():
         return 0, ""

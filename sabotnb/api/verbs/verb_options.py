@@ -10,6 +10,7 @@ import pyarrow as pa
 from sabotnb.errors import TypeMismatch
 from sabotnb.expr import bind, col, duration_us
 from sabotnb.graph import EventTime
+from sabotnb.native import plain_type
 
 Duration = str | timedelta
 
@@ -45,6 +46,11 @@ def is_time(kind: pa.DataType) -> bool:
 
 def _not_a_time(column: str, kind: pa.DataType) -> str:
     """Say how a column that is not an event time becomes one."""
+    plain = plain_type(kind)
+    if is_time(plain):
+        new = _assigned(column, f"col({column!r}).cast('{plain}')")
+        return f"event time {column!r} is {kind}: write plain times, .with_columns({new}).with_event_time({column!r})"
+    kind = plain
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return (
             f"event time {column!r} is {kind}, not a timestamp; declare it where it is read: "
@@ -60,8 +66,13 @@ def _not_a_time(column: str, kind: pa.DataType) -> str:
         units = "* 1_000_000 for seconds, * 1_000 for milliseconds"
     else:
         return f"event time {column!r} is {kind}, not a timestamp; name a column that is a timestamp or a date"
-    new = f"{column}={time}" if column.isidentifier() and not iskeyword(column) else f"**{{{column!r}: {time}}}"
+    new = _assigned(column, time)
     return (
         f"event time {column!r} is {kind}, not a timestamp: say what it counts ({units}), as in "
         f".with_columns({new}).with_event_time({column!r})"
     )
+
+
+def _assigned(column: str, value: str) -> str:
+    """The argument of ``with_columns`` that makes ``column``."""
+    return f"{column}={value}" if column.isidentifier() and not iskeyword(column) else f"**{{{column!r}: {value}}}"

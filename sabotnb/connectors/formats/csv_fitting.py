@@ -19,7 +19,7 @@ SECTIONS = 4
 """The number of sections at the beginning of a file that are read for advice, in addition to the one that failed."""
 
 _MOST_BYTES = 256 << 20
-_LONG_INTEGER = r"^\s*[+-]?\d{16,}(\.0*)?\s*$"
+_LONG_NUMBER = r"^\s*[+-]?\d{16,}(\.\d*)?\s*$"
 
 
 def fitting_type(records: Records, name: str, value: str) -> pa.DataType:
@@ -52,11 +52,11 @@ def exact_type(block: bytes, names: Sequence[str], name: str, dialect: Dialect) 
 
 
 def first_rounded(records: Records, name: str) -> str | None:
-    """The first integer of a column that no double equals, as text of the file; reads the whole section."""
+    """The first number of a column that a double would round, as text of the file; reads the whole section."""
     texts_of = replace(records, types={name: pa.string()})
     for batch in section_batches(texts_of, [name]):
         texts = batch.column(0)
-        for text in texts.filter(pc.match_substring_regex(texts, _LONG_INTEGER)).to_pylist():
+        for text in texts.filter(pc.match_substring_regex(texts, _LONG_NUMBER)).to_pylist():
             if any(map(is_rounded, decimals([text]))):
                 return str(text)
     return None

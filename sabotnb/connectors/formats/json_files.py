@@ -11,6 +11,7 @@ from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,6 +63,7 @@ class JsonFormat:
 
     def columns(self, listing: FileListing) -> FileColumns:
         full = [file for file in listing.files if not is_empty(file)]
+        full = [*dropwhile(_is_blank, full)] or full
         wanted, in_folders, example = (
             types_of(listing.wanted),
             names_of(listing.files, listing.base),
@@ -105,6 +107,12 @@ def _first_object(files: Sequence[str]) -> dict[str, Any]:
     return {}
 
 
+def _is_blank(file: str) -> bool:
+    """True if a file has nothing but blank lines; reads up to the first other line."""
+    with reading(file), Path(file).open("rb") as opened:
+        return not any(line.strip() for line in opened)
+
+
 def _infer(file: str, types: Types, first_block: int) -> pa.Schema:
     with reading(file), Path(file).open("rb") as opened:
         block = opened.read(first_block)
@@ -115,7 +123,7 @@ def _infer(file: str, types: Types, first_block: int) -> pa.Schema:
             f"'{file}' is one JSON array: write an object a line (JSONL), or use Stream.from_rows(json.load(file))"
         )
     if not block.strip():
-        raise SourceError(f"'{file}' has nothing but blank lines: leave it out, or give a file with rows first")
+        raise SourceError(f"'{file}' has nothing but blank lines: leave it out, or give one with rows, too")
     check_lines(file, 0, block)
     try:
         table = parse(block, types.schema, "infer")

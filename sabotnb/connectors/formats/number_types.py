@@ -1,7 +1,8 @@
-"""Chooses a type that holds numbers from text without rounding an integer.
+"""Chooses a type that holds numbers from text without rounding one of 2**53 or more.
 
 Arrow infers doubles for integers beyond int64 and for integers in a column with fractions. Doubles round integers from
-2**53 on, so two different ids could become one value. Fractions may be rounded: a double is what users expect for them.
+2**53 on, so two different ids could become one value. Fractions of smaller numbers may be rounded: a double is what
+users expect for them.
 """
 
 from __future__ import annotations
@@ -28,14 +29,11 @@ def may_be_rounded(column: pa.Array | pa.ChunkedArray) -> bool:
 
 
 def is_rounded(number: Decimal) -> bool:
-    """True for an integer, written without an exponent, that no double equals."""
+    """True for a number of 2**53 or more, written without an exponent, that no double equals."""
     _, digits, exponent = number.as_tuple()
-    if not isinstance(exponent, int) or exponent > 0 or len(digits) <= _SHORT or number != number.to_integral_value():
+    if not isinstance(exponent, int) or exponent > 0 or len(digits) <= _SHORT or abs(number) < LEAST_ROUNDED:
         return False
-    try:
-        return int(number) != int(float(number))
-    except OverflowError:
-        return True
+    return number != Decimal(float(number))
 
 
 def number_type(numbers: Iterable[Decimal]) -> pa.DataType | None:

@@ -68,9 +68,29 @@ class JsonWriter:
         """There is nothing behind the last line."""
 
 
-def open_parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
-    """A Parquet writer that adds checksums to pages, so that readers detect corrupted values."""
-    return pq.ParquetWriter(file, schema, write_page_checksum=True)
+class ParquetFileWriter:
+    """Writes Parquet with checksums of pages, so that readers detect corrupted values."""
+
+    def __init__(self, file: pa.NativeFile, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(file, schema, write_page_checksum=True)
+
+    def write_table(self, table: pa.Table) -> None:
+        try:
+            self._writer.write_table(table)
+        except pa.ArrowInvalid as error:  # the one conversion: Parquet has no seconds, so they become milliseconds
+            raise SinkError(
+                f"a timestamp[s] is beyond the milliseconds that Parquet holds ({error}). "
+                f"Write Arrow IPC, or leave such rows out: {_seconds_in(table.schema)}"
+            ) from error
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _seconds_in(schema: pa.Schema) -> str:
+    """A filter for the years that milliseconds hold, on the first column of seconds."""
+    names = [field.name for field in schema if t.is_timestamp(field.type) and field.type.unit == "s"]
+    return f".filter(col({(names or ['...'])[0]!r}).dt.year().is_between(-290_000_000, 290_000_000))"
 
 
 def _not_in_csv(data_type: pa.DataType) -> bool:
@@ -90,7 +110,7 @@ def _has_no_text(data_type: pa.DataType) -> bool:
 
 def _not_in_parquet(data_type: pa.DataType) -> bool:
     try:
-        open_parquet_writer(pa.BufferOutputStream(), pa.schema({"x": data_type})).close()
+        ParquetFileWriter(pa.BufferOutputStream(), pa.schema({"x": data_type})).close()
     except pa.ArrowNotImplementedError:
         return True
     return False
@@ -103,7 +123,7 @@ def _ipc_writer(file: pa.NativeFile, schema: pa.Schema) -> FileWriter:
 
 
 FORMATS: dict[str, WrittenFormat] = {
-    "parquet": WrittenFormat(".parquet", open_parquet_writer, _not_in_parquet),
+    "parquet": WrittenFormat(".parquet", ParquetFileWriter, _not_in_parquet),
     "csv": WrittenFormat(".csv", CsvWriter, _not_in_csv),
     "json": WrittenFormat(".jsonl", JsonWriter, _not_in_json),
     "ipc": WrittenFormat(".arrow", _ipc_writer),

@@ -1,5 +1,6 @@
 """Windows as users write them: results against DuckDB, and what is refused."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -242,6 +243,22 @@ def test_sessions_of_ordered_keys() -> None:
     assert sorted_rows(found.to_arrow()) == oracle("select k, count(*) from rows group by all")
 
 
+def test_quarters_are_three_months() -> None:
+    assert sb.tumbling("2q", tz="Europe/Paris") == sb.tumbling("6mo", tz="Europe/Paris")
+
+
+@pytest.mark.parametrize("values", [[datetime(2024, 1, 1, 0, 0, 0, 500_000)], [1_704_067_200]])
+def test_an_event_time_in_a_dictionary_keeps_its_fractions(values: list[Any]) -> None:
+    table = pa.table({"t": pa.array(values).dictionary_encode()})
+    with pytest.raises(TypeMismatch) as caught:
+        sb.Stream.from_arrow(table, event_time="t")
+    advice = re.search(r"\.with_columns\(.*\)", str(caught.value))
+    assert advice is not None
+    made = eval(f"stream{advice[0]}", {"stream": sb.Stream.from_arrow(table), "col": col}).to_rows()
+    assert made[0]["t"].replace(microsecond=0) == datetime(2024, 1, 1)
+    assert isinstance(values[0], int) or made[0]["t"] == values[0]
+
+
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
@@ -251,6 +268,8 @@ def test_sessions_of_ordered_keys() -> None:
         (lambda: stream().window(sb.until("v")), TypeMismatch, "needs a column of timestamps; the stream has: t"),
         (lambda: sb.sliding("5s", every="10s"), TypeMismatch, "longer than the window"),
         (lambda: sb.tumbling("0s"), TypeMismatch, "longer than nothing"),
+        (lambda: sb.tumbling("1x"), TypeMismatch, "units are us, .* and mo, q, y of tumbling windows"),
+        (lambda: sb.sliding("1q", every="1d"), TypeMismatch, "a quarter has no fixed length"),
         (lambda: sb.tumbling("1h", tz="Mars/Base"), TypeMismatch, "not a time zone"),
         (lambda: stream().window(sb.session("1s"), lateness="1s"), InvalidUse, "leave out lateness="),
         (lambda: sb.tumbling("300000000d"), TypeMismatch, "longer than event time"),

@@ -130,6 +130,13 @@ def test_files_that_are_no_jsonl(tmp_path, text, message):
         connectors.json(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("schema", [None, {"a": pa.int64()}])
+def test_files_of_blank_lines_before_files_with_rows(tmp_path, read, schema):
+    for name, text in (("a", "\n \n"), ("b", ""), ("c", '\n{"a": 1}\n'), ("d", "\n\n")):
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    assert read(connectors.json(tmp_path, schema=schema)).to_pylist() == [{"a": 1}]
+
+
 @pytest.mark.parametrize("block", [4, 1 << 20])
 def test_text_that_is_not_utf8_names_the_line(tmp_path, read, block):
     path = tmp_path / "a.jsonl"

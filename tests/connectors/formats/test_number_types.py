@@ -13,7 +13,9 @@ from sabotnb.connectors.formats.number_types import is_rounded, joint_type, numb
         ("9007199254740993", True),
         ("-9007199254740993", True),
         ("9007199254740993.0", True),
-        ("9007199254740993.5", False),
+        ("9007199254740993.5", True),
+        ("9007199254740992.0", False),
+        ("1234567.123456789012", False),
         ("9.007199254740993e15", True),
         ("1e300", False),
         ("1" * 400, True),
@@ -21,7 +23,7 @@ from sabotnb.connectors.formats.number_types import is_rounded, joint_type, numb
         ("-Infinity", False),
     ],
 )
-def test_integers_that_no_double_equals(text, rounded):
+def test_numbers_that_a_double_rounds(text, rounded):
     assert is_rounded(Decimal(text)) is rounded
 
 
@@ -34,6 +36,7 @@ def test_integers_that_no_double_equals(text, rounded):
         (["-1", str(2**63)], pa.decimal128(38, 0)),
         (["1.0"], pa.float64()),
         (["1.25", str(2**53 + 1)], pa.decimal128(38, 2)),
+        (["1.50", "123456789012345678901234567890.12"], pa.decimal128(38, 2)),
         (["1e300", str(2**53 + 1)], None),
         (["1" * 39], None),
         (["1" + "0" * 20, "0.5"], pa.float64()),

@@ -8,6 +8,7 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
+import sabotnb as sb
 from sabotnb import connectors
 from sabotnb.connectors.formats.writers import FORMATS, output_schema
 from sabotnb.errors import SinkError
@@ -140,3 +141,13 @@ def test_a_column_returns_or_is_refused(tmp_path, read, file_format, name):
     if name in SURE[file_format]:
         inferred = read(describe(path))["x"].combine_chunks()
         assert inferred.cast(column.type).equals(column) or str(inferred) == str(column)
+
+
+@pytest.mark.parametrize("number", [2**60, -(2**60)])
+def test_seconds_that_parquet_does_not_hold(tmp_path, number):
+    column = pa.array([0, number]).view(pa.timestamp("s"))
+    with pytest.raises(SinkError, match="beyond the milliseconds that Parquet holds") as caught:
+        written(tmp_path, "parquet", column)
+    years = str(caught.value).split("leave such rows out: ")[1]
+    stream = eval(f"stream{years}", {"stream": sb.Stream.from_arrow(pa.table({"x": column})), "col": sb.col})
+    assert written(tmp_path, "parquet", stream.to_arrow()["x"].combine_chunks()).exists()
