@@ -2,7 +2,7 @@
 
 ``parquet``, ``csv``, ``json``, ``ipc``, ``table``, ``rows``, ``generator`` and ``rate`` describe a source as a plain
 ``graph.Source`` with its schema; ``source`` reads one. ``sink`` writes files under hidden names, and
-``committer`` renames them when the job has finished.
+``committer`` renames them at the cuts of an endless run, or when the job has finished.
 """
 
 from sabotnb.connectors.file_sources import awaited_files as awaited
@@ -10,9 +10,11 @@ from sabotnb.connectors.file_sources import csv, describe_files, ipc, json, parq
 from sabotnb.connectors.formats.file_formats import READ_SUFFIXES
 from sabotnb.connectors.numpy_copies import maybe_of_numpy, unshared
 from sabotnb.connectors.registry import estimate, source
-from sabotnb.connectors.sinks.file_committer import committer
-from sabotnb.connectors.sinks.file_sink import sink, with_run
+from sabotnb.connectors.sinks.file_committer import FileCommitter, committer
+from sabotnb.connectors.sinks.file_sink import FileSink, sink, with_run
+from sabotnb.connectors.sinks.folder_changes import before_changes
 from sabotnb.connectors.sinks.output_checks import check_output, output_folder
+from sabotnb.connectors.sinks.sink_output import Lineage, later_files
 from sabotnb.connectors.sources.batch_source import BatchSource
 from sabotnb.connectors.sources.generators import describe as generator
 from sabotnb.connectors.sources.memory_tables import describe as table
@@ -25,10 +27,14 @@ from sabotnb.connectors.sources.timed_sample import TimedSample
 __all__ = [
     "READ_SUFFIXES",
     "BatchSource",
+    "FileCommitter",
+    "FileSink",
+    "Lineage",
     "SourceEstimate",
     "TimedSample",
     "awaited",
     "batch_of",
+    "before_changes",
     "check_output",
     "committer",
     "csv",
@@ -37,6 +43,7 @@ __all__ = [
     "generator",
     "ipc",
     "json",
+    "later_files",
     "maybe_of_numpy",
     "output_folder",
     "parquet",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sabotnb.testing.checkpointed_run import CheckpointedRun
 from sabotnb.testing.clock import ManualClock
-from sabotnb.testing.faults import FailAt, Faulty, FaultySink, InjectedFault
+from sabotnb.testing.faults import FailAt, Faulty, FaultySink, InjectedFault, SignalAt
 from sabotnb.testing.harness import Harness
 from sabotnb.testing.recovery import Advance, EndPort, Push, Recovery, Wait
 from sabotnb.testing.row_comparison import assert_rows
@@ -43,6 +43,7 @@ __all__ = [
     "Recovery",
     "RecoverySuite",
     "ScriptedSource",
+    "SignalAt",
     "SourceSuite",
     "TransportSuite",
     "Wait",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 
@@ -40,6 +42,26 @@ class FailAt:
                 return
             self.fired = name
         raise InjectedFault(f"step {self._step}: {name}")
+
+
+class SignalAt:
+    """Counts steps; at step number ``step`` (from 1) the process sends itself ``number``, such as SIGKILL or SIGSTOP.
+
+    A committer that is killed between two changes of the file system::
+
+        with connectors.before_changes(SignalAt(3, signal.SIGKILL)):
+            committer.commit(committables)
+    """
+
+    def __init__(self, step: int, number: signal.Signals) -> None:
+        self._left = step
+        self._number = number
+
+    def __call__(self, name: str) -> None:
+        """Count step ``name``."""
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), self._number)
 
 
 class Faulty(Operator):

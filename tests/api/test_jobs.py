@@ -453,7 +453,7 @@ def test_a_job_needs_no_more_slots_than_there_are(numbers: sb.Stream, tmp_path: 
 
 @pytest.mark.parametrize("name", [5, "", "x" * 201, "\N{SNOWMAN}" * 50])
 def test_a_name_that_no_file_can_have_is_refused(numbers: sb.Stream, tmp_path: Path, name: object) -> None:
-    with pytest.raises(errors.GraphError, match="is not a job name: give a string of 1 to 200 characters"):
+    with pytest.raises(errors.GraphError, match="is not a job name: give a string of 1 to 160 characters"):
         numbers.sink_parquet(tmp_path / "out").run(name)  # type: ignore[arg-type]
 
 

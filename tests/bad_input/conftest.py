@@ -14,18 +14,20 @@ def env():
 
 @pytest.fixture
 def written(tmp_path):
-    """Lists every file below ``out``, hidden ones too."""
-    return lambda: sorted(
-        str(path.relative_to(tmp_path / "out")) for path in tmp_path.glob("out/**/*") if path.is_file()
-    )
+    """Lists every file below ``out``, hidden ones too, and those of hidden folders beside it."""
+
+    def files(below, names):
+        return [str(path.relative_to(below)) for path in tmp_path.glob(names) if path.is_file()]
+
+    return lambda: sorted([*files(tmp_path / "out", "out/**/*"), *files(tmp_path, ".sabotnb-*/**/*")])
 
 
 @pytest.fixture
-def half_written(written):
-    """Returns when a running job has begun to write below ``out``."""
+def half_written(tmp_path):
+    """Returns when a running job has begun to write."""
 
     def wait(job):
-        while not any(name.endswith(".partial") for name in written()):
+        while not any(tmp_path.rglob("*.partial")):
             assert job.status.state in ("PENDING", "DEPLOYING", "RUNNING")
 
     return wait

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     sb.local(workers=2)
     out = Path(sys.argv[1])
     job = sb.Stream.from_rate(100_000).sink_parquet(out).run("nightly")
-    while not any(out.glob(".sabotnb-*/*.partial")):
+    while not any(out.parent.glob(".sabotnb-*/*/*.partial")):
         assert job.status.state != "FAILED"
     print("writing", flush=True)
     job.wait()
@@ -118,16 +118,26 @@ def test_what_a_killed_cluster_left_is_gone_after_the_next_run(env, nightly, tmp
     os.killpg(nightly.pid, signal.SIGKILL)
     nightly.communicate(timeout=60)
     assert written()
-    assert all(name.startswith(".sabotnb-nightly-") for name in written())
+    assert all(name.startswith(".sabotnb-out+nightly-") for name in written())
     sb.Stream.from_rows(ONE).sink_parquet(tmp_path / "out").run("nightly").wait(timeout=60)
     assert ds.dataset(tmp_path / "out").to_table().to_pylist() == ONE
-    assert list((tmp_path / "out").glob(".*")) == []
+    assert list(tmp_path.glob("**/.*")) == []
 
 
-def test_an_output_folder_that_is_removed_meanwhile_is_named(env, tmp_path, half_written):
+def test_an_output_folder_that_is_removed_meanwhile_is_made_again(env, tmp_path, half_written):
     job = sb.Stream.from_rate(1000).sink_csv(tmp_path / "out").run("swept")
     half_written(job)
     shutil.rmtree(tmp_path / "out")
+    job.stop()
+    rows = job.wait(timeout=60).rows_out
+    assert rows > 0
+    assert ds.dataset(tmp_path / "out", format="csv").count_rows() == rows
+
+
+def test_a_folder_around_the_output_that_is_removed_meanwhile_is_named(env, tmp_path, half_written):
+    job = sb.Stream.from_rate(1000).sink_csv(tmp_path / "deep" / "out").run("swept")
+    half_written(job)
+    shutil.rmtree(tmp_path / "deep")
     job.stop()
     with pytest.raises(errors.JobFailed, match=r"sink_0: '.*/out.*' is gone, .*: run the job again, or give"):
         job.wait(timeout=60)

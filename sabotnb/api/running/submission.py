@@ -47,7 +47,7 @@ NOTES = {
 }
 """How the header describes a run that did not simply start."""
 
-LONGEST_NAME = 200
+LONGEST_NAME = 160
 """Letters of a job's name as a part of file names, where each that is not ASCII takes several."""
 
 

@@ -6,16 +6,19 @@ whether the run appends. Runs that append can share a folder; any other run need
 system without locks there are no claims, and runs only detect each other when they commit.
 
 Between the end of the last task and the commit no process holds a lock. Tasks with output to commit therefore leave a
-file that claims the folder for COMMIT_SECONDS, the longest that a commit waits for an agent. A commit or an abort
-removes it together with the hidden folder. If all agents are lost in that time, the folder stays claimed until then.
-A commit that comes even later meets what others have written: it then fails, and its output is saved.
+file that claims the folder for as long as a commit may wait for an agent (``Config.commit_wait_seconds``), which it
+says. A commit or an abort removes it together with the hidden folder. If all agents are lost in that time, the folder
+stays claimed until then. A commit that comes even later meets what others have written: it then fails, and its output
+is saved.
+
+The hidden folder of an output is beside it or in it (``hidden_folders``). So the claims on an output and on the folders
+above it are in these folders; those on folders below it are in the folders below, and in the output itself.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,18 +27,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sabotnb.connectors.folders.file_search import is_dotted
+from sabotnb.connectors.sinks.folder_changes import note_change
+from sabotnb.connectors.sinks.hidden_folders import HiddenName, hidden_beside_or_in
 from sabotnb.errors import SinkError
-from sabotnb.protocol import FIRST_EPOCH, RunId, failure
+from sabotnb.protocol import RunId, failure
 
 CLAIMS = {True: "appends.claim", False: "replaces.claim"}
 PREPARED = "prepared"
-"""The file in a hidden folder that tasks with output to commit leave when they end."""
-
-COMMIT_SECONDS = 60
-
-_HIDDEN = re.compile(
-    r"\.sabotnb-(?P<job>.+)-(?P<number>\d+)(?:e(?P<epoch>\d+))?(?:\.[0-9a-f]+)?(?:\.committed|\.aborted)?"
-)
+"""The file in a hidden folder that tasks with output to commit leave when they end: the seconds that it claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +47,18 @@ class Writer:
 
 
 def claim(hidden: Path, *, appends: bool) -> int:
-    """Claim the folder that contains ``hidden``, until the returned file descriptor is closed."""
+    """Claim the output of the hidden folder ``hidden``, until the returned file descriptor is closed."""
+    note_change("claim", hidden / CLAIMS[appends])
     handle = os.open(hidden / CLAIMS[appends], os.O_RDWR | os.O_CREAT, 0o666)
     with suppress(OSError):  # some network file systems have no locks
         fcntl.flock(handle, fcntl.LOCK_SH)
     return handle
 
 
-def release(handle: int, hidden: Path, *, prepared: bool) -> None:
-    """End a claim of ``hidden``; if ``prepared``, at the commit of the run or after COMMIT_SECONDS."""
-    if prepared:
-        with suppress(OSError):  # the run was aborted
-            (hidden / PREPARED).touch()
-    os.close(handle)
-
-
-def run_of(name: str) -> tuple[RunId, int] | None:
-    """The run of the hidden folder ``name``, and the epoch that writes there; None if it is not the name of one."""
-    match = _HIDDEN.fullmatch(name)
-    return (RunId(unquote(match["job"]), int(match["number"])), int(match["epoch"] or FIRST_EPOCH)) if match else None
+def claim_for_commit(hidden: Path, seconds: float) -> None:
+    """Claim the output of ``hidden`` until its run is committed or aborted, at most for ``seconds`` from now."""
+    with suppress(OSError):  # the run was aborted
+        (hidden / PREPARED).write_text(f"{seconds:g}")
 
 
 def is_claimed(hidden: Path) -> bool:
@@ -86,25 +78,21 @@ def refuse_writers(output: Path, *, appends: bool, but: Callable[[Writer], bool]
 
 def _writers(output: Path) -> Iterator[Writer]:
     real = Path(os.path.realpath(output))
-    folders = [*real.parents]
+    for folder in (real, *real.parents):
+        for hidden, name in hidden_beside_or_in(folder):
+            yield from _writers_of(hidden, name, folder)
     for parent, below, _ in os.walk(real):
-        folders.append(Path(parent))
-        below[:] = [name for name in below if not is_dotted(name)]
-    for folder in folders:
-        yield from _writers_in(folder)
+        for text in below:
+            inner = HiddenName.parse(text)
+            if inner is not None:
+                yield from _writers_of(Path(parent) / text, inner, Path(parent) / unquote(inner.tag))
+        below[:] = [text for text in below if not is_dotted(text)]
 
 
-def _writers_in(folder: Path) -> Iterator[Writer]:
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 - thousands of names, of which few matter
-    except OSError:  # it does not exist yet, or this user cannot read it
-        return
-    for name in names:
-        writer = run_of(name)
-        for appends, claimed in CLAIMS.items() if writer else ():
-            if _is_held(folder / name / claimed):
-                assert writer is not None
-                yield Writer(folder, writer[0], appends)
+def _writers_of(hidden: Path, name: HiddenName, folder: Path) -> Iterator[Writer]:
+    for appends, claimed in CLAIMS.items():
+        if _is_held(hidden / claimed):
+            yield Writer(folder, name.run, appends)
 
 
 def _is_held(path: Path) -> bool:
@@ -119,11 +107,11 @@ def _is_held(path: Path) -> bool:
 
 
 def _awaits_commit(hidden: Path) -> bool:
+    marker = hidden / PREPARED
     try:
-        ended = (hidden / PREPARED).stat().st_mtime
-    except OSError:
+        return time.time() - marker.stat().st_mtime < float(marker.read_text())
+    except (OSError, ValueError):  # there is none, or its task was killed while it wrote it
         return False
-    return time.time() - ended < COMMIT_SECONDS
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sabotnb.connectors.folders.paths import broken_link, unusable
 from sabotnb.connectors.formats.file_formats import READ_SUFFIXES
 from sabotnb.connectors.formats.writers import FORMATS
 from sabotnb.connectors.sinks.claims import refuse_writers
-from sabotnb.connectors.sinks.file_sink import writing
+from sabotnb.connectors.sinks.folder_changes import writing
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, Owners, owners_of
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec

@@ -1,7 +1,11 @@
-"""Owners of committed files: the name of a file says which job wrote it.
+"""Owners of committed files: the name of a file says which job wrote it, and in which run, epoch and cut.
 
-Job ``late`` wrote ``part-00000-7f763dd3-0.late.parquet``. The owner is not stored in a file of its own, because polars
-reads every file of a folder, hidden or not. Older versions did: they wrote ``_sabotnb.json``, a list of owners.
+Cut 5 of run 12 of job ``late`` wrote ``part-00000-7f763dd3-0-9c01ab77-r12e1c5.late.parquet`` in its first epoch.
+``9c01ab77`` are the random digits of the run, which two runs of different clusters do not share; ``c0`` is the end of
+the input. A run that goes back to an earlier cut finds the files of later ones by these numbers.
+
+The owner is not stored in a file of its own, because polars reads every file of a folder, hidden or not. Older versions
+did: they wrote ``_sabotnb.json``, a list of owners. Later ones wrote names with nothing but the job in them.
 """
 
 from __future__ import annotations
@@ -9,22 +13,53 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import quote, unquote
 
 from sabotnb.errors import SinkError
+from sabotnb.protocol import FINAL_CUT, RunId
 
 OLD_MARKER = "_sabotnb.json"
 _OLD_FORMAT = 1
-_FINAL_NAME = re.compile(r"part-\d{5,}-[0-9a-f]{8}-\d+\.(?P<job>.+)\.[a-z]+")
+_FINAL_NAME = re.compile(
+    r"part-\d{5,}-[0-9a-f]{8}-\d+"
+    r"(?P<origin>-(?:(?P<token>[0-9a-f]+)-)?r(?P<run>\d+)e(?P<epoch>\d+)c(?P<cut>\d+))?"
+    r"\.(?P<job>.+)\.[a-z]+"
+)
 
 Owners = Mapping[str, str | None]
 """The job that wrote each file, by the file's path below the output folder; None for files that no job wrote."""
 
 
-def final_name(part: str, job: str, suffix: str) -> str:
-    """The final name of ``part`` (``part-00000-7f763dd3-0``) of the output of ``job``."""
-    return f"{part}.{quote(job, safe='')}{suffix}"
+@dataclass(frozen=True, slots=True)
+class FileOrigin:
+    """The run, epoch and cut that wrote a file; ``token`` are the random digits of the run."""
+
+    run: RunId
+    token: str
+    epoch: int
+    cut: int
+
+    def after(self, cut: int) -> bool:
+        """True if the file was written after ``cut`` of its run."""
+        return self.cut == FINAL_CUT or self.cut > cut
+
+
+def final_name(part: str, origin: FileOrigin, suffix: str) -> str:
+    """The final name of ``part`` (``part-00000-7f763dd3-0``) of the output that ``origin`` wrote."""
+    token = f"{origin.token}-" if origin.token else ""
+    numbers = f"r{origin.run.number}e{origin.epoch}c{origin.cut}"
+    return f"{part}-{token}{numbers}.{quote(origin.run.job, safe='')}{suffix}"
+
+
+def origin_of(file: str) -> FileOrigin | None:
+    """What wrote ``file``, from its name; None if its name does not say."""
+    match = _FINAL_NAME.fullmatch(PurePath(file).name)
+    if match is None or match["origin"] is None:
+        return None
+    run = RunId(unquote(match["job"]), int(match["run"]))
+    return FileOrigin(run, match["token"] or "", int(match["epoch"]), int(match["cut"]))
 
 
 def owners_of(output: Path, files: Sequence[str]) -> Owners:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from sabotnb.connectors.sinks.file_sink import make_folder, writing
+from sabotnb.connectors.sinks.folder_changes import make_folder, rename, writing
 from sabotnb.errors import SinkError
 from sabotnb.protocol import RunId
 
@@ -35,4 +35,4 @@ def _move(files: Mapping[str, Path], folder: Path) -> None:
     for final, source in files.items():
         if source.exists():
             make_folder((folder / final).parent)
-            source.replace(folder / final)
+            rename(source, folder / final)

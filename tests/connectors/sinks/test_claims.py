@@ -9,22 +9,25 @@ import pyarrow as pa
 import pytest
 
 from sabotnb import connectors
-from sabotnb.connectors.sinks.claims import COMMIT_SECONDS, PREPARED
+from sabotnb.config import Config
+from sabotnb.connectors.sinks import folder_changes, folder_locks
+from sabotnb.connectors.sinks.claims import PREPARED
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink
 from sabotnb.protocol import OperatorContext
 from sabotnb.protocol.ids import RunId
 
 SCHEMA = pa.schema({"n": pa.int64()})
+DEFAULTS = Config()
 
 
 def spec_of(folder, mode="error", run=""):
     return connectors.with_run(Sink("csv", {"path": str(folder), "mode": mode, "partition_by": []}), run)
 
 
-def opened(folder, job, mode="error", number=1, index=0, run=""):
+def opened(folder, job, mode="error", number=1, index=0, run="", config=DEFAULTS):
     sink = connectors.sink(spec_of(folder, mode, run), SCHEMA)
-    sink.open(OperatorContext(RunId(job, number), "sink_0", index, 2, 128))
+    sink.open(OperatorContext(RunId(job, number), "sink_0", index, 2, 128, config))
     return sink
 
 
@@ -57,9 +60,9 @@ def test_the_folder_is_free_when_every_task_has_ended(tmp_path, writing):
     connectors.check_output(spec_of(tmp_path / "out"), "second")
 
 
-def prepared_by(job, folder, mode="error"):
+def prepared_by(job, folder, mode="error", config=DEFAULTS):
     """The committables of a job whose only task has ended."""
-    sink = opened(folder, job, mode)
+    sink = opened(folder, job, mode, config=config)
     sink.process(0, pa.RecordBatch.from_pydict({"n": [1]}, SCHEMA))
     committables = sink.roll(0).durable()
     sink.close()
@@ -86,10 +89,15 @@ def test_a_folder_is_free_after_an_abort(tmp_path):
     connectors.check_output(spec_of(tmp_path / "out"), "second")
 
 
-def test_a_commit_that_does_not_come_claims_for_a_minute(tmp_path):
-    prepared_by("first", tmp_path / "out")
-    (marker,) = (tmp_path / "out").glob(f".sabotnb-*/{PREPARED}")
-    os.utime(marker, (0, marker.stat().st_mtime - COMMIT_SECONDS))
+@pytest.mark.parametrize("seconds", [60, 200.5])
+def test_a_commit_that_does_not_come_claims_for_as_long_as_it_may_wait(tmp_path, seconds):
+    prepared_by("first", tmp_path / "out", config=Config(commit_wait_seconds=seconds))
+    (marker,) = tmp_path.glob(f".sabotnb-*/{PREPARED}")
+    ended = marker.stat().st_mtime
+    os.utime(marker, (0, ended - seconds + 30))
+    with pytest.raises(SinkError, match="job 'first' is writing into"):
+        connectors.check_output(spec_of(tmp_path / "out"), "second")
+    os.utime(marker, (0, ended - seconds))
     connectors.check_output(spec_of(tmp_path / "out"), "second")
 
 
@@ -130,7 +138,7 @@ def test_what_a_killed_process_leaves_claims_nothing(tmp_path):
         with pytest.raises(SinkError, match="job 'first' is writing into"):
             connectors.check_output(spec_of(tmp_path / "out"), "second")
         os.kill(process.pid, signal.SIGKILL)
-    assert list((tmp_path / "out").iterdir()) != []
+    assert len(list(tmp_path.glob(".sabotnb-out+first-1/e1/*.open"))) == 1
     connectors.check_output(spec_of(tmp_path / "out"), "second")
 
 
@@ -138,9 +146,9 @@ def test_what_a_killed_process_leaves_claims_nothing(tmp_path):
 @pytest.mark.parametrize("numbers", [(1, 1), (1, 2), (2, 1)])
 def test_runs_of_two_clusters_with_one_name_do_not_remove_each_others_files(tmp_path, first, numbers):
     runs = dict(zip(("aa11", "bb22"), numbers, strict=True))
-    sinks = {run: opened(tmp_path, "job", "append", number, run=run) for run, number in runs.items()}
+    sinks = {run: opened(tmp_path / "out", "job", "append", number, run=run) for run, number in runs.items()}
     committers = {
-        run: connectors.committer({"sink_0": spec_of(tmp_path, "append", run)}, RunId("job", number))
+        run: connectors.committer({"sink_0": spec_of(tmp_path / "out", "append", run)}, RunId("job", number))
         for run, number in runs.items()
     }
     for number, sink in enumerate(sinks.values()):
@@ -151,7 +159,7 @@ def test_runs_of_two_clusters_with_one_name_do_not_remove_each_others_files(tmp_
     prepared = sinks["bb22"].roll(0).durable()
     sinks["bb22"].close()
     committers["bb22"].commit(prepared)
-    read = sorted(line for file in tmp_path.glob("*.csv") for line in file.read_text().splitlines()[1:])
+    read = sorted(line for file in tmp_path.glob("out/*.csv") for line in file.read_text().splitlines()[1:])
     assert read == (["1"] if first == "abort" else ["0", "1"])
     assert list(tmp_path.glob(".sabotnb-*")) == []
 
@@ -161,13 +169,35 @@ def test_output_that_awaits_its_commit_is_not_removed_by_a_commit_of_the_same_jo
     runs = dict(zip(("aa11", "bb22"), numbers, strict=True))
     prepared = {}
     for run, number in runs.items():
-        sink = opened(tmp_path, "job", "append", number, run=run)
+        sink = opened(tmp_path / "out", "job", "append", number, run=run)
         sink.process(0, pa.RecordBatch.from_pydict({"n": [number]}, SCHEMA))
         prepared[run] = sink.roll(0).durable()
         sink.close()
     for run in reversed(runs):
-        connectors.committer({"sink_0": spec_of(tmp_path, "append", run)}, RunId("job", runs[run])).commit(
+        connectors.committer({"sink_0": spec_of(tmp_path / "out", "append", run)}, RunId("job", runs[run])).commit(
             prepared[run]
         )
-    assert sorted(line for file in tmp_path.glob("*.csv") for line in file.read_text().splitlines()[1:]) == ["1", "2"]
+    assert sorted(line for file in tmp_path.glob("out/*.csv") for line in file.read_text().splitlines()[1:]) == [
+        "1",
+        "2",
+    ]
     assert list(tmp_path.glob(".sabotnb-*")) == []
+
+
+def test_of_two_jobs_that_open_at_once_one_is_refused(tmp_path, monkeypatch):
+    """The second one opens just before the first claims, and has no lock of the folder to wait for."""
+    monkeypatch.setattr(folder_locks, "LOCK_SECONDS", 0.0)
+    second = []
+
+    def overtake(change):
+        if change.startswith("claim") and not second:
+            second.append(None)
+            second[0] = opened(tmp_path / "out", "second")
+
+    with (
+        folder_changes.before_changes(overtake),
+        pytest.raises(SinkError, match="job 'second' is writing into"),
+    ):
+        opened(tmp_path / "out", "first")
+    second[0].close()
+    assert list(tmp_path.iterdir()) == []

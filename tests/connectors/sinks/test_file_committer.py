@@ -17,7 +17,7 @@ from pyarrow.dataset import dataset
 
 import sabotnb as sb
 from sabotnb import connectors
-from sabotnb.connectors.sinks import file_committer, file_sink, folder_locks
+from sabotnb.connectors.sinks import folder_changes, folder_locks, hidden_folders
 from sabotnb.connectors.sinks.claims import PREPARED
 from sabotnb.connectors.sinks.ownership import owners_of
 from sabotnb.errors import SinkError
@@ -67,8 +67,8 @@ def test_a_commit_makes_files_that_say_whose_they_are_and_nothing_else(tmp_path)
     store(spec_of(tmp_path / "out"), [1, 2, 3], job="late.1")
     names = sorted(everything(tmp_path / "out"))
     assert [re.sub("[0-9a-f]{8}", "*", name) for name in names] == [
-        "part-00000-*-0.late.1.csv",
-        "part-00001-*-0.late.1.csv",
+        "part-00000-*-0-r1e1c0.late.1.csv",
+        "part-00001-*-0-r1e1c0.late.1.csv",
     ]
     assert owners(tmp_path / "out") == ["late.1"] * 2
     assert numbers(tmp_path / "out") == [1, 2, 3]
@@ -132,12 +132,13 @@ def shown(folder):
 def test_every_name_is_durable_when_the_commit_returns(tmp_path, monkeypatch):
     durable = {}
 
-    def sync(folder, really=file_committer.sync_folder):
-        really(folder)
-        durable[folder] = shown(folder)
+    def sync(handle, really=os.fsync):
+        really(handle)
+        folder = Path(f"/proc/self/fd/{handle}").readlink()
+        if folder.is_dir():
+            durable[folder] = shown(folder)
 
-    for module in (file_committer, file_sink):
-        monkeypatch.setattr(module, "sync_folder", sync)
+    monkeypatch.setattr(os, "fsync", sync)
     output = tmp_path / "deep" / "out"
     for run, values in enumerate(([1, 2], [2, 3]), 1):
         spec = Sink("csv", {"path": str(output), "mode": "overwrite", "partition_by": ["n", "m"]})
@@ -183,8 +184,8 @@ def test_replaced_partitions_leave_no_empty_folders(tmp_path):
 def test_append_adds_to_whatever_is_there(tmp_path):
     (tmp_path / "mine.csv").write_text("n\n100\n")
     spec = spec_of(tmp_path, "append")
-    for job in ("job", "other", "job"):
-        store(spec, [1, 2], job)
+    for run, job in enumerate(("job", "other", "job"), 1):
+        store(spec, [1, 2], job, run)
     assert numbers(tmp_path) == [1, 1, 1, 2, 2, 2, 100]
     assert owners_of(tmp_path, ["mine.csv"]) == {"mine.csv": None}
     (tmp_path / "mine.csv").unlink()
@@ -246,7 +247,7 @@ def test_collecting_sinks_have_no_output_to_check():
 
 @pytest.mark.parametrize(("mode", "refused"), [("error", 7), ("append", 0)])
 def test_jobs_that_commit_into_one_folder_at_once_see_each_other(tmp_path, mode, refused):
-    spec, jobs = spec_of(tmp_path, mode), {}
+    spec, jobs = spec_of(tmp_path / "out", mode), {}
     for number in range(8):
         jobs[f"job-{number}"] = prepare(spec, [number], f"job-{number}")
         for claim in tmp_path.glob(f".sabotnb-*/{PREPARED}"):  # its commit does not come in time
@@ -263,7 +264,7 @@ def test_jobs_that_commit_into_one_folder_at_once_see_each_other(tmp_path, mode,
 
     with ThreadPoolExecutor(len(jobs)) as pool:
         assert sum(pool.map(commit, jobs)) == refused
-    assert len(list(tmp_path.glob("*.csv"))) == 8 - refused
+    assert len(list(tmp_path.glob("out/*.csv"))) == 8 - refused
 
 
 def test_a_commit_goes_on_without_one_that_was_stopped_while_it_committed(tmp_path, monkeypatch):
@@ -351,9 +352,9 @@ def test_what_cannot_be_a_folder_is_refused_where_it_is_written(path, message):
 def test_a_run_that_started_again_commits_its_last_epoch_only(tmp_path, late):
     spec = spec_of(tmp_path / "out", partition_by=["k"])
     lost = prepare(spec, [1, 2])
-    prepared = prepare(spec, [1, 2, 3], epoch=2)
     sleeper = connectors.sink(spec, SCHEMA)
-    sleeper.open(OperatorContext(RunId("job", 1), "sink_0", 0, 2, 128))  # of a worker that was declared lost
+    sleeper.open(OperatorContext(RunId("job", 1), "sink_0", 0, 2, 128))  # of a worker that is declared lost
+    prepared = prepare(spec, [1, 2, 3], epoch=2)
     connectors.committer({"sink_0": spec}, RunId("job", 1), 2).commit(prepared)
     assert numbers(tmp_path) == [1, 2, 3]
     with suppress(SinkError):
@@ -434,19 +435,17 @@ def test_no_sink_commits_when_another_cannot(tmp_path, what, mode):
     assert len(everything(tmp_path)) == 2
 
 
-def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_path, monkeypatch):
+def test_a_sink_that_fails_while_names_are_given_takes_back_those_of_all(tmp_path):
     specs, prepared = two_sinks(tmp_path)
     before = everything(tmp_path)
 
-    def replace(path, target, really=Path.replace):
-        if Path(target).parent.name == "out-1":
+    def full(change):
+        if change.startswith(f"rename to {tmp_path / 'out-1'}"):
             raise OSError(28, "No space left on device")
-        return really(path, target)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", replace)
-        with pytest.raises(SinkError, match=r"writing into '.*out-1' failed .*No space left"):
-            connectors.committer(specs, RunId("job", 2)).commit(prepared)
+    message = r"writing into '.*out-1' failed .*No space left"
+    with folder_changes.before_changes(full), pytest.raises(SinkError, match=message):
+        connectors.committer(specs, RunId("job", 2)).commit(prepared)
     assert {name.replace(".aborted/", "/"): data for name, data in everything(tmp_path).items()} == before
     committer = connectors.committer(specs, RunId("job", 2))
     with pytest.raises(SinkError, match="was taken back when it could not be committed: run the job again"):
@@ -483,22 +482,16 @@ class Crash(BaseException):
 class Failing:
     """Lets ``steps`` changes of the file system pass, then crashes."""
 
-    CHANGES = ("replace", "unlink", "mkdir", "rmdir", "write_text")
-
-    def __init__(self, monkeypatch, steps):
+    def __init__(self, steps):
         self.left = steps
-        for name in self.CHANGES:
-            monkeypatch.setattr(Path, name, self._counted(getattr(Path, name)))
-        monkeypatch.setattr(file_committer.shutil, "rmtree", self._counted(file_committer.shutil.rmtree))
 
-    def _counted(self, change):
-        def counted(*args, **kwargs):
-            if self.left == 0:
-                raise Crash
-            self.left -= 1
-            return change(*args, **kwargs)
+    def __call__(self, change):
+        if self.left == 0:
+            self.act()
+        self.left -= 1
 
-        return counted
+    def act(self):
+        raise Crash
 
 
 OUTPUTS = {"sink_0": "left", "sink_1": "right"}
@@ -516,14 +509,13 @@ def numbers_of_all(folder):
     return [numbers(folder / name) for name in OUTPUTS.values()]
 
 
-def crash_at_each_step(tmp_path, monkeypatch, act, check):
+def crash_at_each_step(tmp_path, act, check):
     """Run ``act(folder)`` crashing at its nth step, for n from 0 until it gets through; ``check`` each time."""
     for steps in range(100):
         folder = tmp_path / f"at-{steps}"
         connectors.committer(specs_in(folder), RunId("job", 1)).commit(prepare_all(folder, [1, 2], 1))
         prepared = prepare_all(folder, [2, 3, 4], 2)
-        with monkeypatch.context() as patch:
-            Failing(patch, steps)
+        with folder_changes.before_changes(Failing(steps)):
             try:
                 act(folder, prepared)
             except Crash:
@@ -544,7 +536,7 @@ def abort(folder, prepared):
     connectors.committer(specs_in(folder), RunId("job", 2)).abort(prepared)
 
 
-def test_a_commit_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
+def test_a_commit_that_crashes_anywhere_is_completed_by_the_next(tmp_path):
     def check(folder, prepared):
         whole = [path.read_text() for path in folder.glob("**/*.csv")]
         assert all(text.startswith('"n"\n') and text.endswith("\n") for text in whole)
@@ -555,10 +547,10 @@ def test_a_commit_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monke
         for spec in specs_in(folder).values():
             connectors.check_output(spec, "job")
 
-    assert crash_at_each_step(tmp_path, monkeypatch, commit, check) > 16
+    assert crash_at_each_step(tmp_path, commit, check) > 16
 
 
-def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp_path, monkeypatch):
+def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp_path):
     def check(folder, prepared):
         abort(folder, prepared)
         assert [path for path in everything(folder) if ".partial" in path] == []
@@ -566,47 +558,38 @@ def test_a_commit_that_crashes_and_is_aborted_leaves_one_output_or_the_other(tmp
             # All had their names: the old files that are still there are what the next commit replaces.
             assert all(set(found) >= {2, 3, 4} for found in numbers_of_all(folder))
 
-    crash_at_each_step(tmp_path, monkeypatch, commit, check)
+    crash_at_each_step(tmp_path, commit, check)
 
 
-def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path, monkeypatch):
+def test_an_abort_that_crashes_anywhere_is_completed_by_the_next(tmp_path):
     def check(folder, prepared):
         abort(folder, prepared)
         assert numbers_of_all(folder) == [[1, 2]] * 2
         assert len(everything(folder)) == 4
 
-    assert crash_at_each_step(tmp_path, monkeypatch, abort, check) >= 1
+    assert crash_at_each_step(tmp_path, abort, check) >= 1
 
 
 class Interrupting(Failing):
     """Runs ``other`` once, after ``steps`` changes of the file system: its process overtakes one that was stopped."""
 
-    def __init__(self, monkeypatch, steps, other):
+    def __init__(self, steps, other):
         self.other = other
-        super().__init__(monkeypatch, steps)
+        super().__init__(steps)
 
-    def _counted(self, change):
-        def counted(*args, **kwargs):
-            if self.left == 0:
-                self.left = -1
-                self.other()
-            self.left -= 1
-            return change(*args, **kwargs)
-
-        return counted
+    def act(self):
+        self.left = -1
+        self.other()
 
 
 def commit_without_right(folder, prepared):
     """A commit that cannot rename the files of the second sink."""
-    really = Path.replace
 
-    def replace(path, target):
-        if path.name.endswith(".partial") and Path(target).is_relative_to(folder / "right"):
+    def full(change):
+        if change.startswith(f"rename to {folder / 'right'}"):
             raise OSError(28, "No space left on device")
-        return really(path, target)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "replace", replace)
+    with folder_changes.before_changes(full):
         commit(folder, prepared)
 
 
@@ -638,8 +621,8 @@ def test_two_committers_without_the_lock_lose_no_rows(tmp_path, monkeypatch, sto
         def overtake(folder=folder, prepared=prepared, worked=worked):
             worked.append(tried(other, folder, prepared))
 
-        with monkeypatch.context() as patch:
-            left = Interrupting(patch, steps, overtake)
+        left = Interrupting(steps, overtake)
+        with folder_changes.before_changes(left):
             worked.append(tried(stopped, folder, prepared))
         if not worked[0] and other is not abort:
             abort(folder, prepared)  # what the job manager asks for when a commit has failed
@@ -661,20 +644,18 @@ def no_locks(handle, operation):
     raise OSError(95, "Operation not supported")
 
 
-def test_a_commit_that_cannot_remove_an_old_file_says_so_and_the_next_run_replaces_both(tmp_path, monkeypatch):
+def test_a_commit_that_cannot_remove_an_old_file_says_so_and_the_next_run_replaces_both(tmp_path):
     spec = spec_of(tmp_path, "overwrite")
     store(spec, [1, 2])
     stuck = min(path.name for path in tmp_path.glob("*.csv"))
     prepared = prepare(spec, [3, 4], run=2)
     committer = connectors.committer({"sink_0": spec}, RunId("job", 2))
 
-    def unlink(path, missing_ok=False, really=Path.unlink):
-        if path.name == stuck:
+    def refuse(change):
+        if change.startswith("remove") and change.endswith(stuck):
             raise PermissionError(1, "Operation not permitted")
-        really(path, missing_ok=missing_ok)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", unlink)
+    with folder_changes.before_changes(refuse):
         message = (
             rf"all new rows, but also 1 old files .* such as '{stuck}' \(Operation not permitted\).*run the job again"
         )
@@ -686,19 +667,18 @@ def test_a_commit_that_cannot_remove_an_old_file_says_so_and_the_next_run_replac
     assert numbers(tmp_path) == [3, 4]
 
 
-def test_an_abort_finishes_a_commit_that_could_not_remove_an_old_file(tmp_path, monkeypatch):
+def test_an_abort_finishes_a_commit_that_could_not_remove_an_old_file(tmp_path):
     spec = spec_of(tmp_path, "overwrite")
     store(spec, [1, 2])
     prepared = prepare(spec, [3, 4], run=2)
     committer = connectors.committer({"sink_0": spec}, RunId("job", 2))
 
-    def unlink(path, missing_ok=False):
-        raise PermissionError(1, "Operation not permitted")
+    def refuse(change):
+        if change.startswith("remove "):
+            raise PermissionError(1, "Operation not permitted")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", unlink)
-        with pytest.raises(SinkError, match="2 old files"):
-            committer.commit(prepared)
+    with folder_changes.before_changes(refuse), pytest.raises(SinkError, match="2 old files"):
+        committer.commit(prepared)
     committer.abort(prepared)
     assert numbers(tmp_path) == [3, 4]
 
@@ -783,7 +763,7 @@ def test_nothing_is_saved_of_output_that_is_committed(tmp_path):
 def test_an_abort_does_without_a_list_of_folders_that_was_cut_short(tmp_path, listed):
     spec = spec_of(tmp_path / "deep" / "out")
     prepared = prepare(spec, [1])
-    (made,) = tmp_path.rglob(file_sink.MADE)
+    (made,) = tmp_path.rglob(hidden_folders.MADE)
     made.write_bytes(listed)
     connectors.committer({"sink_0": spec}, RunId("job", 1)).abort(prepared)
     assert list((tmp_path / "deep" / "out").iterdir()) == []

@@ -2,6 +2,7 @@ import gc
 import json
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -21,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sabotnb import connectors
+from sabotnb.connectors.folders.paths import LONGEST_NAME
 from sabotnb.connectors.formats import writers
-from sabotnb.connectors.sinks import file_sink
-from sabotnb.connectors.sinks.claims import PREPARED
+from sabotnb.connectors.sinks import file_sink, folder_changes, hidden_file
 from sabotnb.errors import SinkError, SourceError
 from sabotnb.graph.specs import Sink
 from sabotnb.protocol.ids import RunId
@@ -179,7 +180,7 @@ def test_a_flipped_bit_in_a_page_of_our_parquet_files_is_never_a_value(tmp_path,
 
 
 def test_small_batches_become_row_groups_of_good_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(file_sink, "FLUSH_ROWS", 1000)
+    monkeypatch.setattr(hidden_file, "FLUSH_ROWS", 1000)
     store(Sink("parquet", {"path": str(tmp_path), "mode": "error"}), pa.table({"n": range(4500)}), max_rows=10)
     (file,) = tmp_path.glob("*.parquet")
     metadata = pq.ParquetFile(file).metadata
@@ -304,10 +305,11 @@ def test_what_waits_in_all_files_is_bounded(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("connector", FORMATS)
 def test_nothing_is_visible_before_the_commit(tmp_path, connector):
-    spec = Sink(connector, {"path": str(tmp_path), "mode": "error"})
+    spec = Sink(connector, {"path": str(tmp_path / "out"), "mode": "error"})
     batch = pa.RecordBatch.from_pydict({"a": [1]})
     prepared = write(spec, batch.schema, [batch])
-    assert list(tmp_path.glob("*")) == [tmp_path / ".sabotnb-job-1"]
+    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in tmp_path.glob(".*")] == [".sabotnb-out+job-1"]
     assert list(tmp_path.glob(f"**/*{prepared[0].payload['files'][0]['final'][-4:]}")) == []
     assert json.loads(json.dumps(prepared[0].payload)) == prepared[0].payload
     assert prepared[0].operator == "sink_0"
@@ -315,11 +317,11 @@ def test_nothing_is_visible_before_the_commit(tmp_path, connector):
 
 def test_a_task_that_ends_early_removes_what_it_wrote(tmp_path):
     for connector in FORMATS:
-        sink = connectors.sink(Sink(connector, {"path": str(tmp_path), "mode": "error"}), pa.schema({"a": pa.int64()}))
+        sink = connectors.sink(Sink(connector, {"path": str(tmp_path / "a" / "b")}), pa.schema({"a": pa.int64()}))
         sink.open(context())
         sink.process(0, pa.RecordBatch.from_pydict({"a": [1]}))
         sink.close()
-    assert [name for name in visible(tmp_path) if not name.endswith(".claim")] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_each_cut_hands_over_what_came_since_the_last_one(tmp_path, read):
@@ -418,7 +420,7 @@ def open_files():
 def test_a_file_that_cannot_be_begun_is_closed_and_removed(tmp_path):
     schema = pa.schema({"a": pa.struct([])})  # which Parquet has no place for
     with pytest.raises(pa.ArrowNotImplementedError, match="struct"):
-        file_sink._File(tmp_path / "hidden", "final", writers.FORMATS["parquet"].open, schema)
+        hidden_file.HiddenFile(tmp_path / "hidden", "", "part-0", writers.FORMATS["parquet"], schema)
     assert not [name for name in open_files() if name.startswith(str(tmp_path))]
     assert list(tmp_path.iterdir()) == []
 
@@ -433,7 +435,7 @@ def test_a_value_that_is_too_long_for_a_folder_is_refused_before_anything_is_com
 
 
 def test_an_operator_may_have_a_name_that_no_file_can_have():
-    assert len(file_sink.hidden_name("n" * 10_000, "part-00000-0.csv")) < file_sink.LONGEST_NAME
+    assert len(hidden_file.hidden_name("n" * 10_000, "part-00000-0.csv")) < LONGEST_NAME
 
 
 PARTITIONS = {
@@ -596,4 +598,40 @@ def test_what_is_reported_for_a_commit_is_on_the_disk(tmp_path, connector, monke
     assert synced[-3:-1] == [(file, file.stat().st_size) for file in files]
     folder, names = synced[-1]
     assert folder == files[0].parent
-    assert names == {entry.name for entry in folder.iterdir()} - {PREPARED}
+    assert names >= {entry.name for entry in folder.iterdir()}
+
+
+def test_a_file_that_is_large_or_old_gets_no_more_rows(tmp_path, monkeypatch):
+    batch = pa.RecordBatch.from_pydict({"n": list(range(1000))})
+
+    def files():
+        prepared = write(Sink("csv", {"path": str(tmp_path / "out")}), batch.schema, [batch] * 6)
+        return [file["rows"] for committable in prepared for file in committable.payload["files"]]
+
+    assert files() == [6000]
+    monkeypatch.setattr(hidden_file, "FLUSH_ROWS", 1000)
+    monkeypatch.setattr(hidden_file, "ROLL_BYTES", 7000)  # a batch has about 3,900 bytes
+    assert files() == [2000] * 3
+    monkeypatch.setattr(hidden_file, "ROLL_SECONDS", 0.0)
+    assert files() == [1000] * 6
+
+
+def test_a_cut_leaves_the_writing_to_another_thread(tmp_path, read):
+    spec = Sink("parquet", {"path": str(tmp_path / "out"), "mode": "append"})
+    batch = pa.RecordBatch.from_pydict({"a": [1, 2]})
+    sink = connectors.sink(spec, batch.schema)
+    sink.open(context())
+    sink.process(0, batch)
+    changes = []
+    with folder_changes.before_changes(changes.append):
+        first = sink.roll(1)
+        sink.process(0, batch)
+        second = sink.roll(2)
+        sink.close()
+        assert changes == []
+        with ThreadPoolExecutor(2) as pool:
+            prepared = [one for done in pool.map(lambda rolled: rolled.durable(), (second, first)) for one in done]
+        assert len([change for change in changes if change.startswith("sync")]) == 4
+    assert [one.payload["cut"] for one in prepared] == [2, 1]
+    connectors.committer({"sink_0": spec}, RunId("job", 1)).commit(prepared)
+    assert read(connectors.parquet(tmp_path / "out"))["a"].to_pylist() == [1, 2, 1, 2]

@@ -1,0 +1,307 @@
+"""Output of runs that go on: each stored cut is committed once, also when its commit is cut short or repeated."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+from sink_runs import SinkRun, killed, numbers, stopped
+
+from sabotnb.connectors import Lineage, later_files
+from sabotnb.connectors.sinks import folder_locks
+from sabotnb.connectors.sinks.claims import PREPARED
+from sabotnb.errors import SinkError
+from sabotnb.protocol.ids import RunId
+
+
+def hidden(folder):
+    return [path for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("mode", ["error", "append", "overwrite"])
+def test_the_output_of_a_cut_is_visible_while_the_run_goes_on(tmp_path, mode):
+    out = tmp_path / "out"
+    SinkRun(out, number=1, mode=mode).finish(100)
+    run = SinkRun(out, number=2, mode=mode).open()
+    old = [100] if mode == "append" else []
+    run.committer().commit_cut(1, run.write(1, 2, cut=1))
+    assert numbers(out) == [1, 2, *old]
+    second = run.write(3, cut=2)
+    assert numbers(out) == [1, 2, *old]
+    run.committer().commit_cut(2, second)
+    assert run.write(cut=3) == []
+    run.committer().commit_cut(3, [])
+    last = run.write(4)
+    run.close()
+    run.committer().commit(last)
+    assert numbers(out) == [1, 2, 3, 4, *old]
+    assert hidden(tmp_path) == []
+
+
+def test_committing_a_cut_again_changes_nothing(tmp_path):
+    out = tmp_path / "out"
+    run = SinkRun(out).open()
+    first, second = run.write(1, cut=1), run.write(2, cut=2)
+    for cut, prepared in ((1, first), (1, first), (2, second), (1, first), (2, [*first, *second])):
+        run.committer().commit_cut(cut, prepared)
+    assert numbers(out) == [1, 2]
+    run.close()
+
+
+def test_a_cut_that_was_not_stored_is_committed_with_the_next(tmp_path):
+    run = SinkRun(tmp_path / "out").open()
+    first, second = run.write(1, cut=1), run.write(2, cut=2)
+    run.committer().commit_cut(2, [*first, *second])
+    assert numbers(tmp_path / "out") == [1, 2]
+    run.close()
+
+
+def test_files_that_were_removed_after_their_commit_stay_removed(tmp_path):
+    run = SinkRun(tmp_path / "out").open()
+    first = run.write(1, cut=1)
+    run.committer().commit_cut(1, first)
+    for file in (tmp_path / "out").iterdir():
+        file.unlink()
+    run.committer().commit_cut(1, first)
+    run.committer().commit_cut(2, [*first, *run.write(2, cut=2)])
+    last = run.write(3)
+    run.close()
+    run.committer().commit([*first, *last])
+    assert numbers(tmp_path / "out") == [2, 3]
+
+
+def test_a_later_epoch_commits_what_an_earlier_one_prepared(tmp_path):
+    out = tmp_path / "out"
+    first = SinkRun(out).open()
+    cut_1, cut_2, lost = first.write(1, cut=1), first.write(2, cut=2), first.write(3, cut=3)
+    first.committer().commit_cut(1, cut_1)
+    first.close()
+    second = SinkRun(out, epoch=2)
+    second.committer().commit_cut(2, cut_2)  # before the tasks of the epoch open
+    assert numbers(out) == [1, 2]
+    second.open()
+    with pytest.raises(SinkError, match="has started again, so this commit is out of date"):
+        first.committer().commit_cut(3, lost)
+    with pytest.raises(SinkError, match="has started again"):
+        first.committer().commit(lost)
+    first.committer().abort(lost)
+    second.committer().commit_cut(3, second.write(3, cut=3))
+    last = second.write(4)
+    second.close()
+    second.committer().commit(last)
+    assert numbers(out) == [1, 2, 3, 4]
+    assert hidden(tmp_path) == []
+
+
+def test_a_bounded_run_commits_what_all_epochs_prepared_at_its_end(tmp_path):
+    out = tmp_path / "out"
+    SinkRun(out, number=1).finish(100)
+    first = SinkRun(out, number=2).open()
+    cut_1, _lost = first.write(1, cut=1), first.write(2, cut=2)
+    first.close()
+    second = SinkRun(out, number=2, epoch=2).open()
+    cut_3, last = second.write(2, cut=3), second.write(3)
+    second.close()
+    assert numbers(out) == [100]
+    second.committer().commit([*cut_1, *cut_3, *last])
+    assert numbers(out) == [1, 2, 3]
+    assert hidden(tmp_path) == []
+
+
+def test_an_abort_removes_what_is_not_committed(tmp_path):
+    out = tmp_path / "out"
+    SinkRun(out, number=1).finish(100)
+    run = SinkRun(out, number=2).open()
+    run.committer().commit_cut(1, run.write(1, cut=1))
+    second = run.write(2, 3, cut=2)
+    assert killed(lambda: run.committer().commit_cut(2, second), 4)
+    assert numbers(out) != [1]
+    run.close()
+    run.committer().abort([])
+    assert numbers(out) == [1]
+    assert hidden(tmp_path) == []
+
+
+def test_an_abort_before_the_first_commit_leaves_the_old_output(tmp_path):
+    out = tmp_path / "out"
+    SinkRun(out, number=1).finish(100)
+    run = SinkRun(out, number=2).open()
+    run.write(1, cut=1)
+    run.close()
+    run.committer().abort([])
+    assert numbers(out) == [100]
+    assert hidden(tmp_path) == []
+
+
+def test_a_run_without_rows_at_its_end_adds_no_empty_file_to_committed_cuts(tmp_path):
+    run = SinkRun(tmp_path / "out").open()
+    run.committer().commit_cut(1, run.write(1, cut=1))
+    run.close()
+    restarted = SinkRun(tmp_path / "out", epoch=2).open()
+    last = restarted.write()
+    restarted.close()
+    assert [file["rows"] for prepared in last for file in prepared.payload["files"]] == [0]
+    restarted.committer().commit(last)
+    assert numbers(tmp_path / "out") == [1]
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_foreign_data_is_refused_at_the_first_commit_of_a_run_only(tmp_path):
+    out = tmp_path / "out"
+    run = SinkRun(out).open()
+    first = run.write(1, cut=1)
+    (out / "mine.csv").write_text("n\n100\n")
+    with pytest.raises(SinkError, match=r"has files that sabotnb did not write, such as 'mine\.csv'"):
+        run.committer().commit_cut(1, first)
+    (out / "mine.csv").unlink()
+    run.committer().commit_cut(1, first)
+    (out / "mine.csv").write_text("n\n100\n")
+    run.committer().commit_cut(2, run.write(2, cut=2))
+    assert numbers(out) == [1, 2]
+    assert (out / "mine.csv").exists()
+    run.close()
+
+
+@pytest.mark.parametrize("mode", ["error", "append"])
+def test_a_run_that_goes_back_to_an_earlier_cut_replaces_the_files_of_later_ones(tmp_path, mode):
+    out = tmp_path / "out"
+    SinkRun(out, number=1, mode="append").finish(100)
+    run = SinkRun(out, number=2, mode="append").open()
+    for cut in (1, 2, 3):
+        run.committer().commit_cut(cut, run.write(cut, cut=cut))
+    last = run.write(4)
+    run.close()
+    run.committer().commit(last)
+    later = [file.split("-")[5].split(".")[0] for file in later_files(out, "job", 2, 1)]
+    assert sorted(later) == ["r2e1c0", "r2e1c2", "r2e1c3"]
+    back = SinkRun(out, number=3, mode=mode, continues=Lineage(RunId("job", 2), 1)).open()
+    back.committer().commit_cut(4, back.write(20, cut=4))
+    back.close()
+    assert numbers(out) == [1, 20, 100]
+
+
+def test_a_restart_from_an_older_cut_than_the_committed_one_replaces_the_files_of_later_cuts(tmp_path):
+    out = tmp_path / "out"
+    run = SinkRun(out).open()
+    for cut in (1, 2):
+        run.committer().commit_cut(cut, run.write(cut, cut=cut))
+    run.close()
+    back = SinkRun(out, epoch=2, continues=Lineage(RunId("job", 1), 1)).open()
+    for cut in (3, 4):
+        back.committer().commit_cut(cut, back.write(cut, cut=cut))
+    back.close()
+    assert numbers(out) == [1, 3, 4]
+
+
+def test_a_run_commits_what_the_run_that_it_continues_has_prepared(tmp_path):
+    out = tmp_path / "out"
+    parent = SinkRun(out, number=1).open()
+    prepared = parent.write(1, cut=1)
+    parent.close()
+    (waiting,) = tmp_path.rglob(PREPARED)
+    os.utime(waiting, (0, 0))
+    run = SinkRun(out, number=2, continues=Lineage(RunId("job", 1), 1))
+    run.committer().commit_cut(1, prepared)
+    assert numbers(out) == [1]
+    run.open()
+    last = run.write(2)
+    run.close()
+    run.committer().commit(last)
+    assert numbers(out) == [1, 2]
+    assert hidden(tmp_path) == []
+
+
+OUTPUTS = {
+    "replaced": {"mode": "overwrite", "partition_by": ()},
+    "appended": {"mode": "append", "partition_by": ()},
+    "partitioned": {"mode": "overwrite", "partition_by": ("k",)},
+}
+
+
+class Outputs:
+    """Two folders with old output, and a run that has prepared two cuts and its end."""
+
+    def __init__(self, folder: Path, options):
+        self.folder = folder
+        self.folders = folder / "left", folder / "right"
+        self.options = options
+        self.old = [100, 101, 102]
+        self.make(1).finish(*self.old)
+        self.run = self.make(2).open()
+        self.cuts = [self.run.write(1, 2, 3, cut=1), self.run.write(4, 5, cut=2), self.run.write(6)]
+        self.run.close()
+        if options["mode"] != "append":
+            self.old = []
+
+    def make(self, number, epoch=1):
+        return SinkRun(*self.folders, number=number, epoch=epoch, **self.options)
+
+    def commit(self, upto, epoch=1):
+        committer = self.run.committer(epoch)
+        for cut in range(1, min(upto, 2) + 1):
+            committer.commit_cut(cut, self.cuts[cut - 1])
+        if upto == 3:
+            committer.commit(self.cuts[2])
+
+    def shown(self):
+        return [numbers(folder) for folder in self.folders]
+
+
+@pytest.mark.parametrize("upto", [1, 3])
+@pytest.mark.parametrize("options", OUTPUTS.values(), ids=OUTPUTS)
+def test_a_commit_that_is_killed_anywhere_is_finished_by_another_process(tmp_path, options, upto):
+    rows = {1: [1, 2, 3], 2: [1, 2, 3, 4, 5], 3: [1, 2, 3, 4, 5, 6]}
+    for step in itertools.count(1):
+        outputs = Outputs(tmp_path / str(step), options)
+        outputs.commit(upto - 1)
+        crashed = killed(lambda outputs=outputs: outputs.commit(upto), step)
+        for shown in outputs.shown():
+            assert len(shown) == len(set(shown))
+        outputs.commit(upto, epoch=2)
+        assert outputs.shown() == [[*rows[upto], *outputs.old]] * 2, step
+        outputs.commit(3, epoch=2)
+        assert outputs.shown() == [[*rows[3], *outputs.old]] * 2, step
+        assert hidden(outputs.folder) == []
+        if not crashed:
+            break
+    assert step > 10
+
+
+@pytest.mark.parametrize("upto", [1, 3])
+@pytest.mark.parametrize("options", OUTPUTS.values(), ids=OUTPUTS)
+def test_a_commit_that_was_stopped_changes_nothing_when_it_goes_on_later(tmp_path, monkeypatch, options, upto):
+    monkeypatch.setattr(folder_locks, "LOCK_SECONDS", 0.0)
+    for step in itertools.count(1):
+        outputs = Outputs(tmp_path / str(step), options)
+        outputs.commit(upto - 1)
+        with stopped(lambda outputs=outputs: outputs.commit(upto), step) as sleeps:
+            outputs.commit(3)
+            outputs.make(3).finish(7, 8)
+            expected = outputs.shown()
+        later = [7, 8] if options["mode"] == "overwrite" else [1, 2, 3, 4, 5, 6, 7, 8, *outputs.old]
+        assert outputs.shown() == expected == [later] * 2, step
+        assert hidden(outputs.folder) == []
+        if not sleeps:
+            break
+    assert step > 10
+
+
+def test_a_stopped_task_that_opens_after_its_run_was_committed_leaves_nothing(tmp_path):
+    out = tmp_path / "deep" / "out"
+    SinkRun(out).finish(1)
+    for late in (SinkRun(out), SinkRun(out, epoch=2), SinkRun(tmp_path / "never" / "made")):
+        late.open().close()
+    assert numbers(tmp_path) == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
+
+
+def test_a_stopped_task_that_opens_after_its_run_has_started_again_is_refused(tmp_path):
+    run = SinkRun(tmp_path / "out", epoch=2).open()
+    with pytest.raises(SinkError, match="goes on without this task"):
+        SinkRun(tmp_path / "out").open()
+    last = run.write(1)
+    run.close()
+    run.committer().commit(last)
+    assert numbers(tmp_path / "out") == [1]
+    assert hidden(tmp_path) == []
