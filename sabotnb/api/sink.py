@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sabotnb.api import env as envs
@@ -10,6 +10,7 @@ from sabotnb.api import views
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.env import Env
 from sabotnb.api.handles.job import Job
+from sabotnb.api.handles.savepoints import StartFrom
 from sabotnb.api.running import submission
 from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing
 from sabotnb.api.running.late_files import FILES_AT_THE_END, writes_at_the_end
@@ -48,6 +49,8 @@ class Sink(Hinted):
         placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
         checkpoint: Checkpointing | None = ALWAYS,
+        start_from: StartFrom = None,
+        drop_state: str | Sequence[str] = (),
         env: Env | None = None,
     ) -> Job:
         """Start a job for this sink alone, on ``env`` or the newest one; returns at once.
@@ -58,12 +61,17 @@ class Sink(Hinted):
         failure (``sb.checkpoint``); None: never. A job without a name is named after its cell. If a job of this name
         still runs, ``run`` attaches to it if its graph is the same, and replaces it otherwise.
 
+        ``start_from``: a savepoint, its path, or the number or name of a checkpoint of the job of this name: the run
+        goes on with the state of the operators that have the same ids, at any parallelism; those without state in it
+        begin empty. Operators of it that the stream does not have any more must be named in ``drop_state``.
+
         Raises:
+            CheckpointError: there is no such checkpoint, or its state does not fit the stream.
             EnvError: no env is open; InsufficientSlots: the cluster has too few slots.
             SinkError: the output cannot be written there.
             JobNameTaken: another session that is connected runs a job of this name.
         """
-        options = submission.RunOptions(parallelism, placement, optimize, checkpoint)
+        options = submission.RunOptions(parallelism, placement, optimize, checkpoint, start_from, _names(drop_state))
         return submission.run_targets(envs.needed(env), name, [self.target], options)
 
     def explain(self) -> str:
@@ -88,6 +96,8 @@ def run(
     placement: str = submission.ROUND_ROBIN,
     optimize: bool = True,
     checkpoint: Checkpointing | None = ALWAYS,
+    start_from: StartFrom = None,
+    drop_state: str | Sequence[str] = (),
     env: Env | None = None,
 ) -> Job:
     """Start one job with several sinks; operators that they share run once. See ``Sink.run``."""
@@ -99,6 +109,9 @@ def run(
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
     targets = [sink.target for sink in sinks]
-    return submission.run_targets(
-        envs.needed(env), name, targets, submission.RunOptions(parallelism, placement, optimize, checkpoint)
-    )
+    options = submission.RunOptions(parallelism, placement, optimize, checkpoint, start_from, _names(drop_state))
+    return submission.run_targets(envs.needed(env), name, targets, options)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -141,12 +141,13 @@ class ClusterClient:
         """End the job's sources; rows already read are processed and committed. Returns a sentence, like ``cancel``."""
         return self._command(Stop(uuid4().hex, run))
 
-    def savepoint(self, run: RunRef, name: str = "", *, stop: bool = False) -> StoredCut:
+    def savepoint(self, run: RunId, name: str = "", *, stop: bool = False) -> StoredCut:
         """Take a savepoint and return it when it is stored; with ``stop`` the run ends there, and emits nothing more.
 
         Raises:
             CheckpointError: the savepoint failed, and the run goes on, or the run ended before.
         """
+        self._status_once(Until.BEGUN, run, ANSWER_SECONDS)
         command = Stop(uuid4().hex, run, name) if stop else TakeSavepoint(uuid4().hex, run, name)
         packed = control_codec.dumps(command)
         stored = _value(self.run(lambda: self._scheduler.sabot_command(command=packed), SAVEPOINT_SECONDS))
@@ -174,6 +175,13 @@ class ClusterClient:
         """The status of the run; JobError if it is not known."""
         status: RunStatus = self._view(ViewKind.STATUS, run)
         return status
+
+    def status_now(self, run: RunRef) -> tuple[RunStatus, float]:
+        """The status of the run, and the time at which it was read, by the clock of the times in it."""
+        answer = self._watch(Watch(ViewKind.STATUS, (run,)))
+        if answer.views[0] is None:
+            raise self._unknown(run)
+        return answer.views[0], answer.at
 
     def knows(self, run: RunId) -> bool:
         """True if this cluster still knows that run."""

@@ -57,11 +57,15 @@ Read: TypeAlias = ResultBatch | Rewind
 
 @dataclass(slots=True)
 class _TaskRows:
-    """What was read of a task, and where its agent is; ``lost`` while it is looked for."""
+    """What was read of a task, and where its agent is; ``lost`` while it is looked for.
+
+    ``over``: its agent has no more rows of it, which is right if the run has ended at a savepoint.
+    """
 
     agent: str = ""
     address: str = ""
     lost: bool = True
+    over: bool = False
     seq: int = 0
     epoch: int = FIRST_EPOCH
 
@@ -118,7 +122,8 @@ class ResultReader:
         if isinstance(status, RunStatus):
             placed = [task for task in status.tasks if task.vertex == self._vertex]
             if not placed or (self._tasks and status.state.terminal):
-                self._miss()
+                if status.state is not JobState.FINISHED or not all(rows.over for rows in self._tasks if rows.lost):
+                    self._miss()
                 return
             self._tasks = self._tasks or [_TaskRows() for _ in placed]
             self._placed = max(task.attempt.epoch for task in placed)
@@ -131,7 +136,7 @@ class ResultReader:
             self._look()
         for index, rows in enumerate(self._tasks):
             if rows.lost:
-                rows.lost = False
+                rows.lost = rows.over = False
                 self._ask(index, self._pull(index))
 
     def _rows(self, index: int, answer: Future[Any]) -> Iterator[Read]:
@@ -154,6 +159,7 @@ class ResultReader:
             for batch in pa.ipc.open_stream(data):
                 yield ResultBatch(index, number, batch)
         if over:
+            task.over = True
             self._lose(index)
         elif not ended and not ahead:
             self._ask(index, self._pull(index))

@@ -13,6 +13,7 @@ from sabotnb.api.boundary import boundary
 from sabotnb.api.handles import metric_frames
 from sabotnb.api.handles.diagnosis import Why
 from sabotnb.api.handles.sample_frames import samples_frame
+from sabotnb.api.handles.savepoints import Savepoint, checkpoints_frame
 from sabotnb.api.handles.status import JobResult, JobStatus, assignment
 from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
@@ -276,9 +277,41 @@ class Job:
         """Let the sources continue to read where they stopped."""
         self._client.resume(self.run_id)
 
-    def stop(self) -> None:
-        """End the sources; rows already read are processed and committed. Does not wait for that."""
-        self._client.stop(self.run_id)
+    def stop(self, savepoint: bool | str = False) -> Savepoint | None:
+        """End the sources; rows already read are processed and committed. Does not wait for that.
+
+        With ``savepoint=True``, or the name of one, the job ends at a savepoint instead, which is returned as soon as
+        it is stored: aggregates and open windows emit nothing, and ``run(start_from=savepoint)`` goes on with them.
+
+        Raises:
+            CheckpointError: the savepoint failed, and the job goes on.
+        """
+        if savepoint is False:
+            self._client.stop(self.run_id)
+            return None
+        return self._savepoint("" if savepoint is True else savepoint, stop=True)
+
+    def savepoint(self, name: str = "") -> Savepoint:
+        """Take a checkpoint that is kept, and return it as soon as it is stored; the job goes on.
+
+        Raises:
+            CheckpointError: it failed, or the job takes no checkpoints.
+        """
+        return self._savepoint(name, stop=False)
+
+    def _savepoint(self, name: object, *, stop: bool) -> Savepoint:
+        if not isinstance(name, str):
+            raise JobError(f"the name of a savepoint is text, not {type(name).__name__}: job.savepoint('before')")
+        stored = self._client.savepoint(self.run_id, name, stop=stop)
+        return Savepoint(stored, self._client.status(self.run_id).checkpointing.storage)
+
+    def checkpoints(self) -> pd.DataFrame:
+        """Return a row per checkpoint and savepoint of this run, the oldest first; the cluster knows the last ones.
+
+        ``id``, ``kind``, ``name``, ``at`` (when it began), ``seconds`` until all tasks had written their state,
+        ``bytes`` of state, and ``operators``: bytes by operator or chain.
+        """
+        return checkpoints_frame(*self._client.status_now(self.run_id))
 
     def cancel(self) -> None:
         """End the job at once and remove its output."""

@@ -39,7 +39,7 @@ def read_state(
     root = os.fspath(storage) if storage is not None else str(data_root() / "checkpoints")
     if isinstance(checkpoint, str) and ("/" in checkpoint or os.sep in checkpoint):
         return SavedState(read_cut(checkpoint))
-    return SavedState(_chosen(root, job, checkpoint))
+    return SavedState(find_cut(root, job, checkpoint))
 
 
 @boundary
@@ -136,8 +136,8 @@ class OperatorState:
         return f"state of {self._operator}: {', '.join([self._chosen] if self._chosen else self.states)}"
 
 
-def _chosen(storage: str, job: str, checkpoint: int | str | None) -> StoredCut:
-    """The newest checkpoint of this number or name."""
+def find_cut(storage: str, job: str, checkpoint: int | str | None) -> StoredCut:
+    """Return the newest checkpoint of this number or name; CheckpointError lists those there are."""
     folders = list_cuts(storage, job)
     if not folders:
         jobs = jobs_with_cuts(storage)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from sabotnb import connectors, plan, text_limits
 from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
+from sabotnb.api.handles.savepoints import StartFrom, cut_to_start_from
 from sabotnb.api.running.bounds import compile_bounded
 from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, policy_of
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
@@ -25,7 +26,7 @@ from sabotnb.api.verbs.targets import Target
 from sabotnb.errors import GraphError
 from sabotnb.execution import job_request, strategy
 from sabotnb.graph import JobGraph, Operator, Sink
-from sabotnb.protocol import CheckpointPolicy, RunId
+from sabotnb.protocol import CheckpointPolicy, RunId, StoredCut
 
 if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
     from sabotnb.cluster import Cluster, ClusterClient, Read
@@ -59,6 +60,8 @@ class RunOptions:
     placement: str = ROUND_ROBIN
     optimize: bool = True
     checkpoint: Checkpointing | None = ALWAYS
+    start_from: StartFrom = None
+    drop_state: tuple[str, ...] = ()
 
 
 class Session(Protocol):
@@ -123,10 +126,13 @@ def _run(
     fingerprint = f"{compiled.graph.fingerprint()} {options}"
     client = session.cluster.jobs
     checkpoint = policy_of(options.checkpoint, compiled.graph, one_host=session.cluster.is_one_host)
+    begins = Beginning(
+        cut_to_start_from(options.start_from, name, checkpoint.storage if checkpoint else None), options.drop_state
+    )
 
     def start(job_name: str) -> Started:
         check_outputs(compiled.graph, job_name, client.knows)
-        return submit(client, job_name, compiled, fingerprint, options.placement, checkpoint)
+        return submit(client, job_name, compiled, fingerprint, options.placement, checkpoint, begins)
 
     unnamed = name is None
     started = (
@@ -179,6 +185,14 @@ class Started:
         return Puller(sink, reads, take, lambda error: client.fail(run, error))
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a new run begins from; ``drop_state`` are the operators of ``cut`` whose state is not needed."""
+
+    cut: StoredCut | None = None
+    drop_state: tuple[str, ...] = ()
+
+
 def submit(
     client: ClusterClient,
     name: str,
@@ -186,6 +200,7 @@ def submit(
     fingerprint: str,
     placement: str = ROUND_ROBIN,
     checkpoint: CheckpointPolicy | None = None,
+    begins: Beginning | None = None,
 ) -> Started:
     """Hand a compiled job to a cluster: a new run, or one in progress of this name and ``fingerprint``."""
     execution = _of_new_run(compiled.execution)
@@ -199,6 +214,8 @@ def submit(
         placement=placement,
         checkpoint=checkpoint,
     )
+    if begins is not None:
+        request = replace(request, start_from=begins.cut, drop_state=begins.drop_state)
     taken = client.submit_stream_job(request, blobs)
     return Started(client, taken.run, compiled, taken.how)
 

@@ -21,8 +21,9 @@ def checkpoint_status(cut: StoredCut, began: float) -> CheckpointStatus:
 
 def checkpointing_status(job: JobRun) -> CheckpointingStatus:
     """What the run does about checkpoints now."""
-    cuts, pending = job.cuts, job.cuts.pending
+    cuts, pending, policy = job.cuts, job.cuts.pending, job.request.checkpoint
     return CheckpointingStatus(
+        storage=policy.storage if policy is not None else "",
         since=pending.began if pending is not None else None,
         missing=len(pending.missing) if pending is not None else 0,
         failures=cuts.failures,

@@ -1,0 +1,104 @@
+"""Checkpoints and savepoints of a job, as its user sees and names them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sabotnb.api.running.saved_state import find_cut
+from sabotnb.cache import data_root
+from sabotnb.display import number_format
+from sabotnb.errors import CheckpointError
+from sabotnb.protocol import RunStatus, StoredCut
+from sabotnb.storage import CutFolder, read_cut
+
+if TYPE_CHECKING:  # only for annotations
+    import pandas as pd
+
+COLUMNS = ["id", "kind", "name", "at", "seconds", "bytes", "operators"]
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    """A checkpoint that was taken on request and is kept: ``run(start_from=savepoint)`` goes on from it.
+
+    ``path`` names it in another session, and for ``sb.read_state``.
+    """
+
+    cut: StoredCut
+    storage: str
+
+    @property
+    def job(self) -> str:
+        """The name of its job."""
+        return self.cut.run.job
+
+    @property
+    def id(self) -> int:
+        """Its number among the checkpoints and savepoints of its run."""
+        return self.cut.cut
+
+    @property
+    def path(self) -> str:
+        """The folder of its files, or its URL."""
+        return CutFolder(self.storage, self.cut.run, self.cut.epoch, self.cut.cut).path
+
+    def __repr__(self) -> str:
+        called = f" {self.cut.name!r}" if self.cut.name else ""
+        return f"savepoint {self.id}{called} of job {self.job!r}, {number_format.size(self.cut.nbytes)} in {self.path}"
+
+
+StartFrom = Savepoint | str | int | os.PathLike[str] | None
+"""What a run may begin from: a savepoint, the path of one or of a checkpoint, its name, or its number."""
+
+
+def cut_to_start_from(given: StartFrom, job: str | None, storage: str | None) -> StoredCut | None:
+    """Return the cut that ``given`` means; a name or a number is one of ``job`` in ``storage``.
+
+    Raises:
+        CheckpointError: there is no such cut, it is damaged, or ``given`` is something else.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Savepoint):
+        return given.cut
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and (os.sep in given or "/" in given)):
+        return read_cut(os.fspath(given))
+    if not isinstance(given, str | int) or isinstance(given, bool):
+        raise CheckpointError(
+            f"start_from={given!r} is a {type(given).__name__}: give a savepoint, as job.savepoint() returns it, "
+            "or the path of one"
+        )
+    if job is None:
+        raise CheckpointError(
+            f"start_from={given!r} is one of which job? Name the run as that job, .run('name', start_from=...), "
+            "or give the path of a savepoint"
+        )
+    return find_cut(storage or str(data_root() / "checkpoints"), job, given)
+
+
+def checkpoints_frame(status: RunStatus, now: float) -> pd.DataFrame:
+    """Return a row per checkpoint of the run, the oldest first; ``now`` is the time of ``status`` by its clock."""
+    import pandas as pd
+
+    rows = []
+    for checkpoint in status.checkpoints:
+        began = pd.Timestamp(time.time() - (now - checkpoint.began), unit="s", tz="UTC").round("ms")
+        by_vertex: Counter[str] = Counter()
+        for task, nbytes in checkpoint.nbytes.items():
+            by_vertex[task.rpartition("[")[0].rpartition("/")[2]] += nbytes
+        rows.append(
+            (
+                checkpoint.cut,
+                checkpoint.kind.value,
+                checkpoint.name,
+                began,
+                round(checkpoint.seconds, 3),
+                sum(by_vertex.values()),
+                dict(by_vertex),
+            )
+        )
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,99 @@
+import pytest
+
+from sabotnb.api.handles.savepoints import Savepoint, checkpoints_frame, cut_to_start_from
+from sabotnb.errors import CheckpointError
+from sabotnb.protocol import (
+    CheckpointStatus,
+    CutKind,
+    JobState,
+    JobTopology,
+    RunId,
+    RunStatus,
+    StateFile,
+    StoredCut,
+    TaskId,
+    TaskSnapshot,
+)
+from sabotnb.storage import write_cut
+
+RUN = RunId("hours", 7)
+TASK = TaskId(RUN, "window_0", 0)
+
+
+def cut(number=3, name="before"):
+    snapshot = TaskSnapshot(StateFile("state", 2_000_000, 1))
+    return StoredCut(
+        RUN,
+        1,
+        number,
+        CutKind.SAVEPOINT,
+        128,
+        {"window_0": 1},
+        {"window_0": ("window_0",)},
+        {TASK: snapshot},
+        name=name,
+    )
+
+
+def test_a_savepoint_says_what_it_is_and_where():
+    savepoint = Savepoint(cut(), "/ckpt")
+    assert (savepoint.job, savepoint.id, savepoint.path) == ("hours", 3, "/ckpt/hours/7/3-e1")
+    assert repr(savepoint) == "savepoint 3 'before' of job 'hours', 2.0 MB in /ckpt/hours/7/3-e1"
+
+
+def test_a_run_starts_from_a_savepoint_its_path_its_name_or_its_number(tmp_path):
+    stored = cut()
+    path = write_cut(str(tmp_path), stored)
+    for given in (Savepoint(stored, str(tmp_path)), path, "before", 3):
+        assert cut_to_start_from(given, "hours", str(tmp_path)).cut == 3
+    assert cut_to_start_from(None, "hours", str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "job", "message"),
+    [
+        (True, "hours", r"start_from=True is a bool: give a savepoint"),
+        (2.5, "hours", r"start_from=2.5 is a float: give a savepoint"),
+        (3, None, r"start_from=3 is one of which job\?"),
+        ("after", "hours", r"job 'hours' has no checkpoint 'after' in .*; it has 'before'"),
+        ("before", "days", r"no checkpoint of job 'days' in .*; there are some of 'hours'"),
+        ("missing/path", "hours", r"missing"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path, given, job, message):
+    write_cut(str(tmp_path), cut())
+    with pytest.raises(CheckpointError, match=message):
+        cut_to_start_from(given, job, str(tmp_path))
+
+
+def test_checkpoints_are_a_frame():
+    shown = CheckpointStatus(
+        cut=2,
+        kind=CutKind.CHECKPOINT,
+        name="",
+        epoch=1,
+        began=10.0,
+        seconds=0.5,
+        nbytes={"hours/window_0[0]": 5, "hours/window_0[1]": 7, "hours/join[0]": 1},
+    )
+    status = RunStatus(
+        run=RUN,
+        owner="me",
+        state=JobState.RUNNING,
+        submitted=0.0,
+        started=1.0,
+        changed=1.0,
+        topology=JobTopology({}),
+        checkpoints=(shown,),
+    )
+    (row,) = checkpoints_frame(status, 12.0).to_dict("records")
+    at = row.pop("at")
+    assert row == {
+        "id": 2,
+        "kind": "checkpoint",
+        "name": "",
+        "seconds": 0.5,
+        "bytes": 13,
+        "operators": {"window_0": 12, "join": 1},
+    }
+    assert at.tz is not None
