@@ -6,15 +6,11 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from restarts import compiled, restarted
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.api.running.compiling import compile_graph
-from sabotnb.api.running.sampled_run import collected
-from sabotnb.config import Config
-from sabotnb.testing import CheckpointedRun, assert_rows
-
-SMALL = Config(batch_rows=16, gate_bytes=4096, coalesce_rows=8)
+from sabotnb.testing import assert_rows
 
 
 @pytest.fixture(scope="module")
@@ -72,24 +68,11 @@ JOBS = {
 
 
 @cache
-def compiled(name, folder, parallelism):
-    return compile_graph(collected(JOBS[name](folder).flow), parallelism)
-
-
-def restarted(name, folder, storage, seed):
-    """The rows of a job that is cut, killed and restored twice, with drawn parallelism at drawn moments."""
-    draw = random.Random(seed)
-    jobs = [compiled(name, folder, draw.randint(1, 3)) for _ in range(3)]
-    run = CheckpointedRun(jobs[0].execution, jobs[0].splits, str(storage), config=SMALL).start()
-    for following in jobs[1:]:
-        polls = draw.randint(0, 30)
-        cut = run.read(polls).take_cut()
-        run.read(polls + draw.randint(0, 9)).kill()
-        run = run.restored(cut, following.execution).start()
-    return run.finish()
+def jobs(name, folder):
+    return compiled(JOBS[name](folder))
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", JOBS)
 def test_each_row_of_the_output_is_there_once(name, folder, tmp_path, seed):
-    assert_rows(restarted(name, folder, tmp_path, seed), JOBS[name](folder).to_rows())
+    assert_rows(restarted(jobs(name, folder), tmp_path, seed, polls=30), JOBS[name](folder).to_rows())
