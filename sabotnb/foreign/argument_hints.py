@@ -29,12 +29,12 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
         ".interval_join(other, on='s', between=('-5m', '5m'))",
     ),
     "tumbling": {
-        **dict.fromkeys(("every", "slide", "step", "hop"), "sb.sliding({first}, every={value})"),
+        **dict.fromkeys(("every", "slide", "step", "hop"), "sb.sliding({longer}, every={shorter})"),
         **dict.fromkeys(("period", "length", "duration"), "sb.tumbling({value})"),
     },
     "sliding": {
-        **dict.fromkeys(("slide", "step", "hop", "period"), "sb.sliding({first}, every={value})"),
-        **dict.fromkeys(("length", "duration"), "sb.sliding({value}, every='5m')"),
+        **dict.fromkeys(("slide", "step", "hop", "period"), "sb.sliding({longer}, every={shorter})"),
+        **dict.fromkeys(("length", "duration"), "sb.sliding({longer}, every={shorter})"),
     },
     "session": dict.fromkeys(("timeout", "size", "every"), "sb.session({value})"),
     "distinct": dict.fromkeys(("subset", "on", "columns"), ".distinct({value})"),
@@ -84,7 +84,7 @@ KEYWORDS: Mapping[str, Mapping[str, str]] = {
 }
 """Code to write instead of a keyword, with names as in ``method_names``; ``{value}`` stands for the user's argument.
 
-``{first}`` stands for the first positional argument of the call.
+``{longer}`` and ``{shorter}`` stand for two durations: the user's argument and the first positional one of the call.
 """
 
 SOURCES = ("from_parquet", "from_csv", "from_json", "from_ipc")

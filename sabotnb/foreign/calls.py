@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from sabotnb.errors import InvalidUse
 from sabotnb.foreign.argument_hints import KEYWORDS, MISSING, OPTIONS, POSITIONAL, SOURCE_KEYWORDS, SOURCES
 from sabotnb.text_limits import ARGUMENT, within
+
+_UNIT_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(rf"(\d+)({'|'.join(_UNIT_SECONDS)})")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -101,7 +105,20 @@ def _code(method: str, keyword: str, value: Any, named: set[str], first: Any) ->
         if method == "from_csv":
             return f"sb.Stream.from_pandas(pd.read_csv('data.csv', {keyword}={_short(value)}))"
     code = KEYWORDS.get(method, {}).get(keyword)
-    return code.replace("{first}", _short(first)).replace("{value}", _short(value)) if code else None
+    return code and _filled(code, first, value)
+
+
+def _filled(code: str, first: Any, value: Any) -> str:
+    """``code`` with the arguments of the call in it."""
+    shorter, longer = sorted((first, value), key=_seconds) if _seconds(first) and _seconds(value) else ("5m", "1h")
+    filled = {"longer": longer, "shorter": shorter, "value": value}
+    return re.sub(r"\{(longer|shorter|value)\}", lambda found: _short(filled[found[1]]), code)
+
+
+def _seconds(duration: Any) -> float:
+    """The length of a duration of one unit; 0 for anything else."""
+    found = _DURATION.fullmatch(duration) if isinstance(duration, str) else None
+    return int(found[1]) * _UNIT_SECONDS[found[2]] if found else 0
 
 
 def _short(value: Any) -> str:

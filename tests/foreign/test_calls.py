@@ -1,6 +1,8 @@
 """Calls and operators that are not there: what is said to whom writes them."""
 
+import datetime as dt
 import math
+import re
 
 import pytest
 
@@ -75,6 +77,27 @@ def test_calls_say_what_they_take(code: str, message: str) -> None:
         eval(code, {"s": sb.Stream.from_rows(ROWS), "sb": sb, "col": col})
     assert message in str(raised.value)
     assert isinstance(raised.value, TypeError)
+
+
+CALLS_OF_WINDOWS = [
+    f"sb.{window}({first}{keyword}={value})"
+    for window in ("tumbling", "sliding", "session", "count_window")
+    for first in ("", "'5m', ", "'90s', ", "timedelta(hours=1), ")
+    for keyword in ("every", "slide", "step", "hop", "period", "length", "duration", "timeout")
+    for value in ("'1h'", "'1m'", "timedelta(minutes=5)")
+]
+
+
+def test_what_is_advised_for_a_window_runs() -> None:
+    names = {"sb": sb, "timedelta": dt.timedelta, "datetime": dt}
+    for code in CALLS_OF_WINDOWS:
+        try:
+            eval(code, names)
+        except errors.InvalidUse as error:
+            advice = re.search(r"Write (sb\..*)$", str(error))
+            assert advice is None or eval(advice[1], names).kind, code
+        except errors.TypeMismatch:
+            pass
 
 
 WORKS = [

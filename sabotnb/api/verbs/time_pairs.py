@@ -50,6 +50,18 @@ def demand_bound_like_time(bound: pa.Field, time: pa.Field) -> None:
         )
 
 
+def demand_end_like_time(end: pa.Field, time: pa.Field) -> None:
+    """Raise SchemaError if one of the end of a window and event time has a time zone and the other none."""
+    mixed = _mixed(end, time)
+    if mixed is not None:
+        naive, zoned = mixed
+        advice = f".with_event_time({naive.name!r})" if naive is time else ""
+        raise SchemaError(
+            f"until({end.name!r}) has {plain_type(end.type)}, and event time {time.name!r} is {plain_type(time.type)}: "
+            f"one has a time zone and the other has none. Make them equal: {_with_zone(naive, zoned)}{advice}"
+        )
+
+
 def _mixed(first: pa.Field, second: pa.Field) -> tuple[pa.Field, pa.Field] | None:
     """The one without a zone and the one with it; None if both are alike."""
     zones = [getattr(plain_type(field.type), "tz", None) for field in (first, second)]

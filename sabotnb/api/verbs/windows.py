@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sabotnb.api.stream_node import StreamPlan
 from sabotnb.api.verbs.missing_times import no_event_time
+from sabotnb.api.verbs.time_pairs import demand_end_like_time
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import InvalidUse, SchemaError, TypeMismatch
 from sabotnb.expr import calendar_units, duration_us, whole
@@ -178,6 +179,8 @@ def _check_columns(flow: StreamPlan, shape: WindowShape) -> None:
                 f"until({shape.column!r}) needs a column of timestamps; the stream has: "
                 f"{', '.join(name for name in names if pa.types.is_timestamp(flow.schema.field(name).type))}"
             )
+        if flow.event_time is not None:
+            demand_end_like_time(flow.schema.field(shape.column), flow.schema.field(flow.event_time.column))
 
 
 def _positive(option: str, given: object, number: int) -> int:

@@ -186,6 +186,19 @@ def test_until_a_time_in_the_row() -> None:
     assert ends == [(1, 0, 1), (300_000_000, 5, 2), (540_000_000, 9, 1)]
 
 
+@pytest.mark.parametrize("zoned", ["t", "end"])
+def test_the_end_of_a_window_has_a_zone_where_event_time_has_one(zoned: str) -> None:
+    times = {"t": datetime(2024, 1, 1), "end": datetime(2024, 1, 2)}
+    types = {name: pa.timestamp("us", "UTC" if name == zoned else None) for name in times}
+    table = pa.table({name: pa.array([time], types[name]) for name, time in times.items()})
+    rows = sb.Stream.from_arrow(table, event_time="t")
+    with pytest.raises(SchemaError, match="one has a time zone and the other has none") as caught:
+        rows.window(sb.until("end"))
+    advice = str(caught.value).split("Make them equal: ")[1].split("\n")[0]
+    made = eval(f"rows{advice}", {"rows": rows, "col": col}).window(sb.until("end")).agg(n=sb.count())
+    assert made.to_rows()[0]["n"] == 1
+
+
 def test_latest_and_reduce_of_each_window() -> None:
     windows = stream().group_by("k").window(sb.tumbling("1h"))
     latest = windows.latest("v").select("window_start", "k", "v")
