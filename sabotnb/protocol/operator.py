@@ -119,10 +119,6 @@ class Operator(Protocol):
         """The event time (microseconds) that the next results wait for; None if none wait. Asked twice a second."""
         return None
 
-    def on_timers(self, group: int, keys: pa.Array, at: pa.Array) -> Iterable[Out]:
-        """Timers of ``keys`` in key group ``group`` are due."""
-        return ()
-
     def on_wake(self) -> Iterable[Out]:
         """Something asynchronous finished (see ``OperatorContext.wake``)."""
         return ()

@@ -105,11 +105,6 @@ class RowRun:
         self.__dict__.pop("index", None)
 
     @cached_property
-    def needed_until(self) -> int:
-        """The watermark behind which no row is needed."""
-        return int(self.until.max())
-
-    @cached_property
     def half_needed_until(self) -> int:
         """The watermark behind which about half of the rows are not needed: that of a sample, or of all if few."""
         sample = self.until[:: 1 if len(self) < _STEP else _SAMPLE]
