@@ -149,3 +149,11 @@ def test_slots_are_shared_within_a_group_by_tasks_of_one_index():
     placed = assign(vertices, requests, pool(4, 4).request("job", requests))
     assert placed["source"] == placed["agg"][:2]
     assert placed["model"][0] not in placed["agg"]
+
+
+def test_a_closed_agent_gives_no_slot_although_some_are_free():
+    pool = SlotPool()
+    pool.register_node(agent(1, 2))
+    pool.close_node("agent-1")
+    assert pool.request("job", [SlotRequest()]) is None
+    assert pool.statistics().free == 2

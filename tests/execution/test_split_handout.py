@@ -135,3 +135,13 @@ def test_a_message_has_only_the_splits_of_its_task():
     answers = [len(control_codec.dumps(command)) for _, command in job.ask(0)]
     assert max(deployed) < 3000
     assert max(answers) < 1000
+
+
+def test_a_run_that_is_being_stopped_hands_out_no_splits():
+    cluster = Simulator()
+    splits = {"files": tuple(Split(str(number)) for number in range(4))}
+    cluster.submit(request(vertices=(JobVertex("files", 1, reads=True),), splits=splits))
+    cluster.command("stop", "job")
+    cluster.told.clear()
+    cluster.feed(SplitWanted(*cluster.running[0], 0))
+    assert cluster.told == []
