@@ -52,7 +52,7 @@ class KeyedState(Protocol):
         ...
 
     def groups(self) -> Sequence[int]:
-        """Key groups that are not empty, ascending."""
+        """Key groups that are not empty, ascending; some of them may be empty if finding out would visit every key."""
         ...
 
     def freeze(self, groups: Sequence[int]) -> Frozen:

@@ -42,8 +42,13 @@ class CountOperator(Operator):
         return () if windows is None else self._results(windows)
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        windows = self._store.rest() if reason is EndReason.EXHAUSTED else None
-        return () if windows is None else self._results(windows)
+        return self._rest() if reason is EndReason.EXHAUSTED else ()
+
+    def _rest(self) -> Iterator[pa.RecordBatch]:
+        windows = self._store.rest()
+        if windows is not None:
+            yield from self._results(windows)
+        self._store.clear()
 
     def _results(self, windows: CompleteWindows) -> Iterator[pa.RecordBatch]:
         total = np.cumsum(windows.stops - windows.starts)

@@ -7,7 +7,8 @@ are all used up has a count that divides by ``every``; it can be removed, and st
 Rows are stored in order of arrival for all keys together. Beside them are the slot of each row's key and its number,
 as arrays. When windows are complete, their rows are found by one pass over these arrays; what no later window needs is
 removed when it is more than the rest, so each row is copied a few times at most. Slots, counts and arrays follow from
-the stored rows: after rows were loaded or dropped they are computed from them.
+the stored rows: after groups were loaded or dropped they are computed from them when they are next needed, once for all
+groups.
 """
 
 from __future__ import annotations
@@ -55,10 +56,12 @@ class CountStore:
         self.schema = self._rows.schema
         self._slots: list[np.ndarray] = []
         self._positions: list[np.ndarray] = []
+        self._moved = False
         self._restart()
 
     def add(self, batch: pa.RecordBatch) -> CompleteWindows | None:
         """Add rows, and return the windows that are complete with them; None if there are none."""
+        self._recount_moved()
         slots = self._slots_of([batch.column(name) for name in self._keys], batch.num_rows)
         positions = self._counts[slots] + ranks(slots)
         np.maximum.at(self._counts, slots, positions + 1)
@@ -74,10 +77,16 @@ class CountStore:
 
     def rest(self) -> CompleteWindows | None:
         """The windows that have rows and are not complete, at the end of the input; None if there are none."""
+        self._recount_moved()
         open_slots = np.flatnonzero(self._counts % self._every)
         if not len(open_slots):
             return None
         return self._windows(open_slots, (self._counts[open_slots] // self._every + 1) * self._every)
+
+    def clear(self) -> None:
+        """Remove all rows."""
+        self._rows = self._empty()
+        self._restart()
 
     def groups(self) -> Sequence[int]:
         return self._rows.groups()
@@ -90,16 +99,17 @@ class CountStore:
 
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
         self._rows.load(group, batches)
-        self._recount()
+        self._moved = True
 
     def drop(self, group: int) -> None:
         self._rows.drop(group)
-        self._recount()
+        self._moved = True
 
     def nbytes(self, group: int) -> int:
         return self._rows.nbytes(group)
 
     def size(self) -> tuple[int, int]:
+        self._recount_moved()
         beside = sum(part.nbytes for parts in (self._slots, self._positions) for part in parts)
         return self._key_count(), self._rows.size()[1] + self._counts.nbytes + beside
 
@@ -129,6 +139,10 @@ class CountStore:
                 self._rows.add(rows.joined().take(np.flatnonzero(needed)))
             self._recount()
 
+    def _recount_moved(self) -> None:
+        if self._moved:
+            self._recount()
+
     def _recount(self) -> None:
         """Compute slots, positions and counts from the stored rows."""
         self._restart()
@@ -144,6 +158,7 @@ class CountStore:
         np.maximum.at(self._counts, slots, self._positions[0] + 1)
 
     def _restart(self) -> None:
+        self._moved = False
         self._index = KeyIndex(self._types, 1) if self._keys else None
         self._counts = np.zeros(0, np.int64)
         self._slots = []

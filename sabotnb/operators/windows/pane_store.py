@@ -5,8 +5,12 @@ for a short time and is dropped whole, so an index per key group would cost more
 times and by ``admitted``, the end of the first window that it counts for. Rows that are late for a part of the windows
 of their pane are in a second state of the same pane, with a later ``admitted``.
 
-Exported rows are those of the panes with three columns in front. Rows are divided by key group when they are exported:
-a freeze shares the states of the panes and copies nothing.
+Exported rows are those of the panes with three columns in front. Rows are divided by key group when they are exported,
+once for all groups: a freeze shares the states of the panes and copies nothing. So the store does not know which groups
+have rows, and names all of them if it has any.
+
+Exported rows count from the first window that had not been returned when they were frozen. So a store that is loaded
+from tasks that were not equally far returns no window of a key twice. ``admit_again`` makes them ordinary rows again.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -23,6 +28,7 @@ from sabotnb.graph import PLACE
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.group_states import GroupState
+from sabotnb.operators.windows.divided_rows import DividedRows, divided
 from sabotnb.operators.windows.window_starts import Pane, by_number
 from sabotnb.protocol import Frozen
 from sabotnb.state import check_group
@@ -42,12 +48,19 @@ class PaneStore(Generic[State]):
     """States of panes by place. Implements ``protocol.KeyedState``."""
 
     def __init__(
-        self, make: Callable[[], State], keys: Sequence[str], groups: int, shared: Callable[[], int] = int
+        self,
+        make: Callable[[], State],
+        keys: Sequence[str],
+        groups: int,
+        shared: Callable[[], int] = int,
+        counts_from: Callable[[Place], int] = attrgetter("admitted"),
     ) -> None:
         """``make`` returns an empty state with one key group; ``keys`` are columns of its exported rows.
 
-        ``shared`` returns the memory of what the states have in common.
+        ``shared`` returns the memory of what the states have in common, ``counts_from`` the end of the first window
+        that the rows of a place still count for.
         """
+        self._counts_from = counts_from
         self._make = make
         self._shared = shared
         self._keys = list(keys)
@@ -98,16 +111,30 @@ class PaneStore(Generic[State]):
             together.keyed.load(0, self.panes[place].keyed.export(0))
         return together
 
+    def admit_again(self, first_end: Callable[[Pane], int], passed: Callable[[Place], bool]) -> None:
+        """Let rows count from the first window of their pane, where all windows before theirs are ``passed``."""
+        for place in [place for place in self.panes if passed(place)]:
+            whole = Place(place.pane, first_end(place.pane))
+            if whole == place:
+                continue
+            state = self.panes.pop(place)
+            self._places[place.pane].remove(place)
+            if whole in self.panes:
+                self.panes[whole].keyed.load(0, state.keyed.export(0))
+            else:
+                self.panes[whole] = state
+                self._places[place.pane].append(whole)
+
     def groups(self) -> Sequence[int]:
-        found: set[int] = set()
-        for state in self.panes.values():
-            for batch in state.keyed.export(0):
-                found |= set(np.unique(self._groups_of(batch)).tolist())
-        return sorted(found)
+        return range(self._groups) if any(map(self._has_rows, self.panes)) else ()
 
     def freeze(self, groups: Sequence[int]) -> FrozenPanes:
-        frozen = [(place, state.keyed.freeze([0])) for place, state in self.panes.items() if state.keyed.groups()]
-        return FrozenPanes(self.schema, frozen, self._groups_of)
+        frozen = [
+            (Place(place.pane, self._counts_from(place)), state.keyed.freeze([0]))
+            for place, state in self.panes.items()
+            if state.keyed.groups()
+        ]
+        return FrozenPanes(self.schema, frozen, self._groups_of, self._groups)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         return self.freeze([group]).export(group)
@@ -140,9 +167,7 @@ class PaneStore(Generic[State]):
         return bool(self.panes[place].keyed.groups())
 
     def nbytes(self, group: int) -> int:
-        share = 1 / self._groups if self._keys else 1.0
-        held = int(self.size()[1] * share)
-        return held if held and group in self.groups() else 0
+        return self.size()[1] // self._groups
 
     def size(self) -> tuple[int, int]:
         sizes = [state.keyed.size() for state in self.panes.values()]
@@ -186,26 +211,22 @@ class FrozenPanes:
         schema: pa.Schema,
         panes: Sequence[tuple[Place, Frozen]],
         groups_of: Callable[[pa.RecordBatch], np.ndarray],
+        groups: int,
     ) -> None:
         self._schema = schema
         self._panes = panes
         self._groups_of = groups_of
+        self._groups = groups
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The rows of ``group`` in all panes."""
-        for piece in self._pieces:
-            rows = piece.get(group)
-            if rows is not None:
-                yield rows
+        return (rows for piece in self._divided if (rows := piece.of(group)) is not None)
 
     @cached_property
-    def _pieces(self) -> list[dict[int, pa.RecordBatch]]:
-        """Every exported batch divided by key group: once for all groups, as most exports want all of them."""
+    def _divided(self) -> list[DividedRows]:
+        """Every exported batch, sorted by key group: once for all groups, as most exports want all of them."""
         return [
-            {
-                group: taken(placed(place, batch, self._schema), rows)
-                for group, rows in by_number(self._groups_of(batch))
-            }
+            divided(placed(place, batch, self._schema), self._groups_of(batch), self._groups)
             for place, frozen in self._panes
             for batch in frozen.export(0)
             if batch.num_rows

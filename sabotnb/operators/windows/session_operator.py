@@ -6,7 +6,8 @@ Each key has windows of its own, so they share one store, where the windows of o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -101,6 +102,12 @@ class SessionOperator(Operator):
             return self.on_watermark(MAX_WATERMARK)
         self._ctx.counters.open_windows += self._store.sessions()
         return ()
+
+    def memo(self) -> Mapping[str, Any]:
+        return {"watermark": self._watermark}
+
+    def restored(self, memos: Sequence[Mapping[str, Any]]) -> None:
+        self._watermark = min((memo["watermark"] for memo in memos), default=MIN_WATERMARK)
 
     def awaited(self) -> int | None:
         first = self._store.first_end()

@@ -17,6 +17,9 @@ A session that has been returned gets no more rows: watermark W promises that la
 
 Each merge numbers the sessions again; state rows are merged by loading them into one state of the verb whose key is
 the number.
+
+Runs are not divided by key group, and no run ever changes. So a freeze keeps the runs, an export divides each run once
+for all groups, and the store names all groups if it has any session.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ import pyarrow as pa
 
 from sabotnb.native import KeyIndex, canonical, hash_rows, key_groups, rows_by_key
 from sabotnb.operators.group_states import GroupState
+from sabotnb.operators.windows.divided_rows import DividedRows, divided
 from sabotnb.operators.windows.numbered_windows import NUMBER
 from sabotnb.state import check_group
 
@@ -130,10 +134,10 @@ class SessionStore:
         return state.results()
 
     def groups(self) -> Sequence[int]:
-        return sorted({int(group) for run in self._runs for group in np.unique(self._groups_in(run))})
+        return range(self._groups) if self._runs else ()
 
     def freeze(self, groups: Sequence[int]) -> FrozenSessions:
-        return FrozenSessions(self.schema, tuple(self._runs), self._groups_in)
+        return FrozenSessions(self.schema, tuple(self._runs), self._groups_in, self._groups)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         return self.freeze([group]).export(group)
@@ -156,8 +160,7 @@ class SessionStore:
         self._runs = [run for run in kept if len(run)]
 
     def nbytes(self, group: int) -> int:
-        shares = [np.count_nonzero(self._groups_in(run) == group) / len(run) * _nbytes(run) for run in self._runs]
-        return int(sum(shares))
+        return self.size()[1] // self._groups
 
     def size(self) -> tuple[int, int]:
         return sum(map(len, self._runs)), sum(map(_nbytes, self._runs))
@@ -255,20 +258,20 @@ def _nbytes(run: Run) -> int:
 class FrozenSessions:
     """The sessions when they were frozen; may be read from any thread."""
 
-    def __init__(self, schema: pa.Schema, runs: Sequence[Run], groups_in: Callable[[Run], np.ndarray]) -> None:
+    def __init__(
+        self, schema: pa.Schema, runs: Sequence[Run], groups_in: Callable[[Run], np.ndarray], groups: int
+    ) -> None:
         self._schema = schema
         self._runs = runs
         self._groups_in = groups_in
+        self._groups = groups
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The sessions of ``group``, each with its key and times beside its state rows."""
-        for batch, groups in self._pieces:
-            mask = groups == group
-            if mask.any():
-                yield batch.filter(pa.array(mask))
+        return (rows for piece in self._divided if (rows := piece.of(group)) is not None)
 
     @cached_property
-    def _pieces(self) -> list[tuple[pa.RecordBatch, np.ndarray]]:
+    def _divided(self) -> list[DividedRows]:
         pieces = []
         for run in self._runs:
             of_run = self._groups_in(run)
@@ -277,5 +280,6 @@ class FrozenSessions:
                 state = [column for name, column in zip(rows.schema.names, rows.columns, strict=True) if name != NUMBER]
                 times = [pa.array(values[numbers]) for values in (run.first, run.last, run.entry)]
                 columns = [*_taken(run.keys, numbers).columns, *times, *state]
-                pieces.append((pa.RecordBatch.from_arrays(columns, schema=self._schema), of_run[numbers]))
+                batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+                pieces.append(divided(batch, of_run[numbers], self._groups))
         return pieces

@@ -16,11 +16,17 @@ fall behind.
 
 *Corrections.* With ``lateness``, a row may arrive for a window that has been returned. The window is then returned
 again, with the keys that have changed only, before the next watermark leaves.
+
+*Cuts.* Which keys have changed is in no state, so these leave at a cut. A restored operator goes on at the watermark to
+which windows had been returned: the smallest of several tasks, for the rows of a task that was behind. No window of the
+others is returned again, because rows are stored with the first window that they count for (``pane_store``). Only
+windows that can be corrected may leave again, with the same values. By processing time the latest task decides, as new
+rows come after it: the clock of a restored task does not go back behind windows that were returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,10 +50,11 @@ from sabotnb.operators.windows.admission import Admission
 from sabotnb.operators.windows.pane_store import PaneStore, Place, by_place
 from sabotnb.operators.windows.running_windows import RunningWindows
 from sabotnb.operators.windows.window_schedule import Bounds, WindowSchedule
-from sabotnb.operators.windows.window_starts import end_after
+from sabotnb.operators.windows.window_starts import Pane, end_after
 from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,
+    Cut,
     Delayed,
     EndReason,
     Operator,
@@ -92,11 +99,10 @@ class WindowOperator(Operator):
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         if self._spec.time is not None:
             return self._by_event_time(batch)
-        batch, now = without_clock(batch), self._clock()  # no row is late by processing time
+        batch, now = without_clock(batch), self._now()  # no row is late by processing time
         for pane, rows in self._panes.divide(batch, np.full(batch.num_rows, now)):
             self._add(Place(pane, pane.end), taken(batch, rows))
-            if pane.end < MAX_WATERMARK:
-                self._ctx.wake_in(max(0.0, (pane.end - now) / 1e6))
+            self._await_end(pane)
         return ()
 
     def on_watermark(self, us: int) -> Iterable[Out]:
@@ -106,16 +112,33 @@ class WindowOperator(Operator):
 
     def on_wake(self) -> Iterator[Out]:
         if self._spec.time is None:
-            yield from self._advance(self._clock())
+            yield from self._advance(self._now())
         if self._spec.early is not None and self._clock() >= self._early_at:
-            yield from self._early()
+            yield from self._returned_changes(sorted(self._changed))
             self._await_early()
+
+    def on_cut(self, cut: Cut) -> Iterator[Out]:
+        return self._returned_changes(sorted(self._changed))
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
         if reason is EndReason.EXHAUSTED or isinstance(self._spec.shape, GlobalWindow):
             return self._advance(MAX_WATERMARK)
         self._count_open()
         return ()
+
+    def memo(self) -> Mapping[str, Any]:
+        return {"watermark": self._watermark}
+
+    def restored(self, memos: Sequence[Mapping[str, Any]]) -> None:
+        passed = [memo["watermark"] for memo in memos]
+        self._watermark = (max if self._spec.time is None else min)(passed, default=MIN_WATERMARK)
+        if not self._spec.lateness:
+            first = self._panes.first_end
+            self._store.admit_again(first, lambda place: place.admitted <= self._counts_from(place.pane))
+        self._begin_again()
+        if self._spec.time is None:
+            for place in self._store.panes:
+                self._await_end(place.pane)
 
     def awaited(self) -> int | None:
         return None if self._spec.time is None else self._schedule.first()
@@ -179,10 +202,7 @@ class WindowOperator(Operator):
 
     def _advance(self, us: int) -> Iterator[Out]:
         """Return the windows that have ended by ``us``, and corrections of those returned before."""
-        if self._store.take_moved():
-            self._schedule.begin_again([*self._store.panes], self._watermark)
-            if self._running is not None:
-                self._running.clear()
+        self._begin_again()
         self._watermark = max(us, self._watermark)
         yield from self._corrections()
         for bounds in self._schedule.due(self._watermark):
@@ -193,6 +213,30 @@ class WindowOperator(Operator):
             self._store.remove(pane)
         if self._running is not None:
             self._running.sweep()
+
+    def _begin_again(self) -> None:
+        """Find out which windows to wait for, if key groups were loaded or dropped."""
+        if self._store.take_moved():
+            self._schedule.begin_again([*self._store.panes], self._watermark)
+            if self._running is not None:
+                self._running.clear()
+
+    def _counts_from(self, pane: Pane) -> int:
+        """The end of the first window of a pane that has not been returned."""
+        return end_after(self._panes, pane, self._watermark)
+
+    def _counting(self, place: Place) -> int:
+        """The end of the first window that rows count for which are exported; all of those that can be corrected."""
+        return place.admitted if self._spec.lateness else max(place.admitted, self._counts_from(place.pane))
+
+    def _now(self) -> int:
+        """The processing time, which is never behind a window that was returned."""
+        return max(self._clock(), self._watermark)
+
+    def _await_end(self, pane: Pane) -> None:
+        """Ask to be woken when a pane has ended by processing time."""
+        if pane.end < MAX_WATERMARK:
+            self._ctx.wake_in(max(0.0, (pane.end - self._now()) / 1e6))
 
     def _stored(self, ctx: OperatorContext) -> tuple[PaneStore[Any], RunningWindows | None]:
         """The panes, and their totals if it pays to keep them: many windows share a pane."""
@@ -205,9 +249,10 @@ class WindowOperator(Operator):
             and partial_schema((), verb.columns, verb.schema) is not None
         ):
             make = SharedMaker(verb, ctx)
-            store = PaneStore(make, spec.keys, ctx.groups, make.shared.nbytes)
+            store = PaneStore(make, spec.keys, ctx.groups, make.shared.nbytes, self._counting)
             return store, RunningWindows(store, self._panes, make)
-        return PaneStore(maker_of(verb, self._input, ctx, groups=1), spec.keys, ctx.groups), None
+        make_state = maker_of(verb, self._input, ctx, groups=1)
+        return PaneStore(make_state, spec.keys, ctx.groups, counts_from=self._counting), None
 
     def _merged(self, bounds: Bounds) -> Iterator[GroupState]:
         """Yield the state of a window if it has rows, and then wait for the window behind it."""
@@ -223,9 +268,9 @@ class WindowOperator(Operator):
         self._schedule.follow(bounds, reversed(panes))
 
     def _corrections(self) -> Iterator[Out]:
-        for bounds in sorted(bounds for bounds in self._changed if not self._schedule.is_awaited(bounds)):
-            keys = self._changed.pop(bounds)
-            yield from self._results(bounds, self._store.merged(self._places(bounds)), keys)
+        yield from self._returned_changes(
+            sorted(bounds for bounds in self._changed if not self._schedule.is_awaited(bounds))
+        )
 
     def _await_early(self) -> None:
         """Ask to be woken for the next early results; windows that end in between wake the operator as well."""
@@ -233,9 +278,9 @@ class WindowOperator(Operator):
             self._early_at = self._clock() + self._spec.early
             self._ctx.wake_in(self._spec.early / 1e6)
 
-    def _early(self) -> Iterator[Out]:
-        """Return the windows that have not ended and have changed since the last time."""
-        for bounds in sorted(self._changed):
+    def _returned_changes(self, windows: Sequence[Bounds]) -> Iterator[Out]:
+        """Return the keys of some windows that have changed since the last time."""
+        for bounds in windows:
             keys = self._changed.pop(bounds)
             yield from self._results(bounds, self._store.merged(self._places(bounds)), keys)
 

@@ -20,6 +20,7 @@ VERB = Aggregate(
 
 
 class TestPaneStore(KeyedStateSuite):
+    divided = False
     rows = st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abcdef"), st.integers(0, 9)), max_size=20)
 
     def make(self) -> PaneStore:
@@ -49,6 +50,7 @@ class TestPaneStore(KeyedStateSuite):
 
 
 class TestPanesWithSharedSlots(KeyedStateSuite):
+    divided = False
     rows = TestPaneStore.rows
     feed = TestPaneStore.feed
     results = TestPaneStore.results

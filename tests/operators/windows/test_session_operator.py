@@ -209,6 +209,7 @@ def test_a_function_sees_only_the_columns_of_the_input() -> None:
 
 
 class TestSessionStore(KeyedStateSuite):
+    divided = False
     rows = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 5)), max_size=20)
 
     def make(self) -> SessionStore:
