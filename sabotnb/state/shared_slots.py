@@ -139,7 +139,7 @@ class SharedAggregates:
 
     def parts(self) -> SlotParts:
         """The rows in one part, with a row for each key."""
-        if len(self.held) != 1 or self._merged_rows != self._count():
+        if not self._is_merged():
             self.held = [self._read().parts()]
             self._merged_rows = self._count()
         return self.held[0]
@@ -152,7 +152,7 @@ class SharedAggregates:
         return [0] if self._count() else []
 
     def freeze(self, groups: Sequence[int]) -> FrozenParts:
-        return FrozenParts(self.schema, self._shared.view(), self.parts())
+        return FrozenParts(self._shared, tuple(self.held), exact=self._is_merged())
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         return self.freeze([group]).export(group)
@@ -170,6 +170,9 @@ class SharedAggregates:
     def size(self) -> tuple[int, int]:
         return self._count() if self._table is None else len(self._table.slots()), self.nbytes(0)
 
+    def _is_merged(self) -> bool:
+        return len(self.held) == 1 and self._merged_rows == self._count()
+
     def _count(self) -> int:
         return sum(len(rows.slots) for rows in self.held)
 
@@ -183,19 +186,30 @@ class SharedAggregates:
 
 
 class FrozenParts:
-    """The rows of a table when they were frozen; may be read from any thread."""
+    """The rows of a table when they were frozen; may be read from any thread, by one at a time.
 
-    def __init__(self, schema: pa.Schema, keys: View, rows: SlotParts) -> None:
-        self._schema = schema
-        self._keys = keys
+    They are merged when they are exported first, and then all kept in that form.
+    """
+
+    def __init__(self, shared: SharedSlots, rows: Sequence[SlotParts], *, exact: bool) -> None:
+        """``exact``: there is a row for each key already."""
+        self._schema = shared.schema
+        self._keys = shared.view()
         self._rows = rows
+        self._table = None if exact else shared.table
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys and the state of their aggregates."""
-        return in_pieces(len(self._rows.slots), self._piece)
+        if self._table is not None:
+            table, self._table = self._table(), None
+            for rows in self._rows:
+                table.merge(rows)
+            self._rows = (table.parts(),)
+        return in_pieces(sum(len(rows.slots) for rows in self._rows), self._piece)
 
     def _piece(self, start: int, stop: int) -> pa.RecordBatch:
-        slots = self._rows.slots[start:stop]
+        (rows,) = self._rows
+        slots = rows.slots[start:stop]
         keys = self._keys.take(slots) if isinstance(self._keys, KeyView) else []
-        columns = [column.slice(start, stop - start) for column in self._rows.columns]
+        columns = [column.slice(start, stop - start) for column in rows.columns]
         return pa.RecordBatch.from_arrays([*keys, *columns], schema=self._schema)

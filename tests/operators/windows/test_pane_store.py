@@ -61,3 +61,14 @@ class TestPanesWithSharedSlots(KeyedStateSuite):
         context = OperatorContext(RunId("job", 1), "window_0", 0, 1, self.groups)
         make = SharedMaker(Aggregate(("k",), columns, SCHEMA), context)
         return PaneStore(make, ["k"], self.groups, make.shared.nbytes)
+
+
+def test_a_freeze_of_panes_with_shared_slots_merges_nothing():
+    suite = TestPanesWithSharedSlots()
+    state = suite.fed([(0, "a", 1), (0, "a", 2), (0, "b", 3)])
+    (pane,) = state.panes.values()
+    parts = list(pane.aggregates.held)
+    frozen = state.freeze(state.groups())
+    assert all(now is before for now, before in zip(pane.aggregates.held, parts, strict=True))
+    assert len(parts) == 3
+    assert sum(batch.num_rows for group in state.groups() for batch in frozen.export(group)) == 2
