@@ -20,12 +20,16 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> None:
         for operator in vertex.operators
         if isinstance(operator.spec, Sink) and not operator.spec.pulled
     }
-    committer = connectors.committer(specs, instruction.run, instruction.epoch)
+    continues = None if instruction.continues is None else connectors.Lineage(*instruction.continues)
+    committer = connectors.committer(specs, instruction.run, instruction.epoch, continues)
     if instruction.action == "abort":
         committer.abort(instruction.committables)
         return
     try:
-        committer.commit(instruction.committables)
+        if instruction.cut is None:
+            committer.commit(instruction.committables)
+        else:
+            committer.commit_cut(instruction.cut, instruction.committables)
     except Exception as error:
         # An abort follows. The rows are complete and may not be reproducible, so save them, whatever was raised.
         kept = _kept(committer, instruction)

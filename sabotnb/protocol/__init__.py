@@ -119,6 +119,8 @@ from sabotnb.protocol.run_status import (
     StoredRunSummary,
     TaskStatus,
 )
+from sabotnb.protocol.run_status import RunStatus, RunSummary, TaskStatus
+from sabotnb.protocol.saved_state import StateFit, fit_state
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
@@ -226,6 +228,7 @@ __all__ = [
     "Stamp",
     "StartSources",
     "StateFile",
+    "StateFit",
     "StateSpec",
     "Status",
     "Stop",
@@ -256,5 +259,6 @@ __all__ = [
     "Watermark",
     "connection_lost",
     "failure",
+    "fit_state",
     "job_of",
 ]

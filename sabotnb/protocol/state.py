@@ -23,12 +23,14 @@ class Scope(str, Enum):
 class StateSpec:
     """The name, scope and version under which a task manages a state.
 
-    ``name`` is unique in its operator; ``version`` is that of the exported form.
+    ``name`` is unique in its operator; ``version`` is that of the exported form. Fields of the exported form that are
+    ``optional`` may be missing in saved rows, and are null then (``fit_state``).
     """
 
     name: str
     scope: Scope = Scope.KEYED
     version: int = 1
+    optional: tuple[str, ...] = ()
 
 
 class Frozen(Protocol):
@@ -52,7 +54,7 @@ class KeyedState(Protocol):
         ...
 
     def groups(self) -> Sequence[int]:
-        """Key groups that are not empty, ascending; some of them may be empty if finding out would visit every key."""
+        """Key groups that are not empty, ascending; cheap, so some may be empty if finding out would visit every key."""
         ...
 
     def freeze(self, groups: Sequence[int]) -> Frozen:
@@ -60,7 +62,10 @@ class KeyedState(Protocol):
         ...
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
-        """The current rows of ``group``, to move it: ``freeze([group]).export(group)``."""
+        """The current rows of ``group``, to move it: ``freeze([group]).export(group)``.
+
+        To move several groups, freeze them together: what all of them need is then computed once.
+        """
         ...
 
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:

@@ -7,7 +7,7 @@ from sabotnb.state.held_rows import GroupedRows, KeyedRows
 from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import MISSING, check_group, compared, complete
 from sabotnb.state.partials import BatchPartials
-from sabotnb.state.process.process_state import DeclaredColumn, ProcessState, StateKind
+from sabotnb.state.process.process_state import DeclaredColumn, ProcessState, StateKind, optional_fields
 from sabotnb.state.process.slot_columns import ListColumn, MapColumn, SlotColumn
 from sabotnb.state.process.slot_timers import LATEST, SlotTimers
 from sabotnb.state.reducers import Reducers, Row
@@ -46,6 +46,7 @@ __all__ = [
     "complete",
     "encoded_as",
     "numbered",
+    "optional_fields",
     "position",
     "sortable",
     "tied",

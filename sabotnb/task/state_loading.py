@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from sabotnb.errors import CheckpointError
 from sabotnb.graph import Operator as Node
-from sabotnb.protocol import KeyedState, Scope, StateFile, StateSpec, TaskRestore
+from sabotnb.protocol import KeyedState, Scope, StateFile, StateFit, StateSpec, TaskRestore, fit_state
 from sabotnb.storage import StateReader, StoredState
 from sabotnb.task.host import Assignment
 from sabotnb.task.steps import Steps
@@ -68,35 +66,26 @@ def load_states(
             node = by_operator.get(stored.operator)
             if node is None:  # the operator was removed, which was agreed on before the restore
                 continue
-            state = _matching(states.get(node.id, {}), stored, reader.path)
+            state, fit = _matching(states.get(node.id, {}), stored, reader.path)
             groups = owned.groups(stored, number)
             if stored.spec.scope is Scope.BROADCAST:
                 groups = () if (node.id, stored.spec.name) in broadcast else stored.groups
                 broadcast.add((node.id, stored.spec.name))
             for group in groups:
-                batches = reader.batches(stored.operator, stored.spec.name, group)
+                batches = map(fit.converted, reader.batches(stored.operator, stored.spec.name, group))
                 steps.run(node, "load", lambda: state.load(group, batches))  # noqa: B023 - called at once
 
 
-def _matching(states: Mapping[StateSpec, KeyedState], stored: StoredState, path: str) -> KeyedState:
-    """Return the operator's state of that name; CheckpointError if it has none, or one of another form."""
-    spec, state = next(((spec, state) for spec, state in states.items() if spec.name == stored.spec.name), (None, None))
-    if spec is None or state is None:
-        raise _unfit(stored, path, "the operator has no state of that name")
-    if spec != stored.spec:
-        form, of_file = (f"{it.scope.value}, version {it.version}" for it in (spec, stored.spec))
-        raise _unfit(stored, path, f"the operator's is {form}, that of the file {of_file}")
-    if not state.schema.equals(stored.schema):
-        raise _unfit(stored, path, f"the operator has {_columns(state.schema)}, the file {_columns(stored.schema)}")
-    return state
+def _matching(states: Mapping[StateSpec, KeyedState], stored: StoredState, path: str) -> tuple[KeyedState, StateFit]:
+    """Return the operator's state of that name, and how saved rows become its own.
 
-
-def _unfit(stored: StoredState, path: str, difference: str) -> CheckpointError:
-    return CheckpointError(
-        f"state {stored.spec.name!r} of {stored.operator} in '{path}' does not fit: {difference}. Begin with empty "
-        "state: .run(..., fresh=True)"
+    Raises:
+        CheckpointError: it has none, or one that the saved rows do not fit.
+    """
+    for spec, state in states.items():
+        if spec.name == stored.spec.name:
+            return state, fit_state(stored.operator, stored.spec, stored.schema, spec, state.schema)
+    raise CheckpointError(
+        f"operator {stored.operator!r} has no state {stored.spec.name!r}, which is in '{path}'; it has "
+        f"{sorted(spec.name for spec in states)}. Begin with empty state: .run(..., fresh=True)"
     )
-
-
-def _columns(schema: pa.Schema) -> str:
-    return ", ".join(f"{field.name} {field.type}" for field in schema)

@@ -30,7 +30,7 @@ from sabotnb.protocol import (
     Scope,
     StateSpec,
 )
-from sabotnb.state import LATEST, ProcessState, SlotTimers
+from sabotnb.state import LATEST, ProcessState, SlotTimers, optional_fields
 
 
 class ProcessOperator(Operator):
@@ -61,7 +61,8 @@ class ProcessOperator(Operator):
             raise user_error(spec.function, error, operator=ctx.operator) from error
         keys = pa.schema([self._input.field(key) for key in spec.keys])
         declared = [state.column() for state in declared_states(cls)]
-        self._state = ctx.keyed(StateSpec("process"), ProcessState(keys, declared, ctx.groups))
+        spec_of_state = StateSpec("process", optional=optional_fields(declared))
+        self._state = ctx.keyed(spec_of_state, ProcessState(keys, declared, ctx.groups))
         if spec.side_input:
             ctx.keyed(StateSpec("side", Scope.BROADCAST), SideAttributes(process))
         zone = TimeZoneOfRows(None if spec.time is None else self._input.field(spec.time).type)
@@ -102,6 +103,7 @@ class ProcessOperator(Operator):
     def restored(self, memos: Memos) -> None:
         self._watermark = watermark_of(memos)
         self._latest = max((memo["latest"] for memo in memos), default=MIN_WATERMARK)
+        self._state.date(self._clock() if self._spec.time is None else max(self._watermark, self._latest))
         self._wake_for_alarms()
 
     def _by_event_time(self, batch: pa.RecordBatch) -> Iterator[Out]:

@@ -46,6 +46,8 @@ class RowRun:
         self.slots = slots
         self.groups: np.ndarray | None = None
         """The key groups of the rows, once they are known."""
+        self.present: frozenset[int] | None = None
+        """Those that have rows, once they are known."""
         self.first, self.last = int(times.min()), int(times.max())
         self.probed = 0
         """What probes of this run have cost, in rows."""

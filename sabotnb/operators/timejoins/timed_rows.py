@@ -152,7 +152,7 @@ class TimedRows:
         self._merge_from(0)
 
     def groups(self) -> Sequence[int]:
-        return sorted({int(group) for run in self.runs for group in np.unique(self._groups_in(run))})
+        return sorted(set().union(*(self._present(run) for run in self.runs)))
 
     def freeze(self, groups: Sequence[int]) -> FrozenTimedRows:
         return FrozenTimedRows(self.schema, [(run, run.settled.copy()) for run in self.runs], self._groups_in)
@@ -251,6 +251,12 @@ class TimedRows:
             return batch
         arrays = [encoded_as(column, field.type) for column, field in zip(batch.columns, self._rows, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=self._rows)
+
+    def _present(self, run: RowRun) -> frozenset[int]:
+        """The key groups that have rows in a run; computed once, as every cut asks."""
+        if run.present is None:
+            run.present = frozenset(np.flatnonzero(np.bincount(self._groups_in(run))).tolist())
+        return run.present
 
     def _groups_in(self, run: RowRun) -> np.ndarray:
         if run.groups is None:

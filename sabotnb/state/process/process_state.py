@@ -1,7 +1,8 @@
 """What a process function remembers of each key, as keyed state: declared columns and timers.
 
 Theory of operation. One index gives every key a slot, whatever its key group, so that a batch is looked up, read and
-written in a few vectorised calls. Key groups matter only when state is exported or dropped, and are computed then.
+written in a few vectorised calls. The key group of each slot is computed when a key is new: a cut asks which groups
+there are, and must not wait for a million keys.
 
 An index cannot remove a key. Keys that have neither a value nor a timer are *dead*; when they are more than half of a
 large index, ``compact`` builds the index again from the others, which changes their slots. Slots are therefore valid
@@ -28,6 +29,7 @@ from sabotnb.state.process.slot_timers import SlotTimers, TimerRun, by_slot
 from sabotnb.state.slot_ranges import in_pieces
 
 KEY, CHANGED, TIMERS, ALARMS = "\0key ", "\0changed ", "\0timers", "\0alarms"
+_SCANNED = 1 << 16
 FEW = 1024
 """Keys up to which dead ones are not worth to be removed."""
 
@@ -50,6 +52,12 @@ class DeclaredColumn:
     ttl: int | None = None
 
 
+def optional_fields(declared: Sequence[DeclaredColumn]) -> tuple[str, ...]:
+    """The fields of exported rows that an older version of the class may lack, or have though this one does not."""
+    names = [column.name for column in declared]
+    return (*names, *(CHANGED + name for name in names))
+
+
 _COLUMNS = {StateKind.VALUE: SlotColumn, StateKind.LIST: ListColumn, StateKind.MAP: MapColumn}
 
 
@@ -64,6 +72,8 @@ class ProcessState:
         self._index = KeyIndex(keys.types, 1)
         self._size = 0
         self._kept = 0
+        self._group_of_slot = np.zeros(0, np.uint16)
+        self._met = np.zeros(groups, np.bool_)
         self.columns: dict[str, SlotColumn] = {name: _COLUMNS[c.kind](c.type) for name, c in self._declared.items()}
         self.changed = {column.name: SlotColumn(pa.int64()) for column in declared if column.ttl is not None}
         """When the values that expire were changed last, in microseconds."""
@@ -104,6 +114,13 @@ class ProcessState:
             self.columns[name].erase(old)
             changed.erase(old)
 
+    def date(self, us: int) -> None:
+        """Let values without a time of change expire as if they were set at ``us``: they had no TTL when saved."""
+        for name, changed in self.changed.items():
+            undated = self.columns[name].present(self._size) & ~changed.present(self._size)
+            slots = np.flatnonzero(undated)
+            changed.write(slots, pa.array(np.full(len(slots), us)))
+
     def compact(self) -> None:
         """Number slots again without dead keys, if these are many."""
         if self._size < 2 * max(self._kept, FEW):
@@ -114,14 +131,27 @@ class ProcessState:
         self._kept = max(len(live), self._size // 2)  # else a large index is looked at too often
 
     def groups(self) -> Sequence[int]:
-        found: list[int] = np.unique(self._groups_of(self._live())).tolist()
-        return found
+        of_slot = self._group_of_slot[: self._size]
+        known = np.count_nonzero(self._met)
+        found = np.zeros(self._groups, np.bool_)
+        for slots in self._live_slots():
+            found[of_slot[slots]] = True
+            if np.count_nonzero(found) == known:
+                break
+        groups: list[int] = np.flatnonzero(found).tolist()
+        return groups
 
     def freeze(self, groups: Sequence[int]) -> FrozenProcess:
         columns = {**self.columns, **{CHANGED + name: column for name, column in self.changed.items()}}
         images = {name: column.freeze(self._size) for name, column in columns.items()}
         return FrozenProcess(
-            self.schema, self._index.view(), images, self.timers.freeze(), self.alarms.freeze(), self._groups
+            self.schema,
+            self._index.view(),
+            images,
+            self.timers.freeze(),
+            self.alarms.freeze(),
+            self._group_of_slot[: self._size],
+            _mask(self._groups, groups),
         )
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
@@ -141,13 +171,13 @@ class ProcessState:
 
     def drop(self, group: int) -> None:
         live = self._live()
-        gone = self._groups_of(live) == group
+        gone = self._group_of_slot[live] == group
         if gone.any():
             self._keep(live[~gone])
 
     def nbytes(self, group: int) -> int:
         live = self._live()
-        share = np.count_nonzero(self._groups_of(live) == group) / len(live) if len(live) else 0.0
+        share = np.count_nonzero(self._group_of_slot[live] == group) / len(live) if len(live) else 0.0
         return int(self.size()[1] * share)
 
     def size(self) -> tuple[int, int]:
@@ -166,7 +196,8 @@ class ProcessState:
             if declared.kind is StateKind.VALUE:
                 there &= loaded >= before
             latest = np.maximum(before, loaded)
-            mine.write(slots[there], pa.array(latest[there]))
+            dated = there & (latest > -(2**63))
+            mine.write(slots[dated], pa.array(latest[dated]))
         chosen, given = slots[there], values.filter(pa.array(there))
         if isinstance(column, ListColumn):
             column.extend(chosen.tolist(), given.to_pylist())
@@ -176,9 +207,25 @@ class ProcessState:
             column.write(chosen, given)
 
     def _grow(self) -> None:
-        self._size = self._index.size()
+        before, self._size = self._size, self._index.size()
+        if self._size > len(self._group_of_slot):
+            grown = np.zeros(max(self._size, 2 * len(self._group_of_slot), 64), np.uint16)
+            grown[:before] = self._group_of_slot[:before]
+            self._group_of_slot = grown
+        if self._size > before:
+            new = self._index.view().keys(before, self._size)
+            self._group_of_slot[before : self._size] = _groups_of(new, self._groups)
+            self._met[self._group_of_slot[before : self._size]] = True
         for column in (*self.columns.values(), *self.changed.values()):
             column.grow(self._size)
+
+    def _live_slots(self) -> Iterator[np.ndarray]:
+        """Slots of keys that have a value or a timer, some of them twice; a few at a time."""
+        for column in self.columns.values():
+            for start in range(0, self._size, _SCANNED):
+                yield start + np.flatnonzero(column.present(min(self._size, start + _SCANNED), start))
+        for _, slots in (*self.timers.freeze(), *self.alarms.freeze()):
+            yield slots
 
     def _live(self) -> np.ndarray:
         """The slots of keys that have a value or a timer."""
@@ -196,10 +243,10 @@ class ProcessState:
             column.renumber(live)
         self.timers.renumber(numbers)
         self.alarms.renumber(numbers)
+        self._group_of_slot = self._group_of_slot[live]
+        self._met[:] = False
+        self._met[self._group_of_slot] = True
         self._size = len(live)
-
-    def _groups_of(self, slots: np.ndarray) -> np.ndarray:
-        return _groups_of(self.keys(slots), self._groups)
 
 
 class FrozenProcess:
@@ -212,34 +259,46 @@ class FrozenProcess:
         images: Mapping[str, ColumnImage],
         timers: Sequence[TimerRun],
         alarms: Sequence[TimerRun],
-        groups: int,
+        group_of_slot: np.ndarray,
+        wanted: np.ndarray,
     ) -> None:
         """Keep views and images of the parts of a state; what all groups need is computed by the first export."""
         self._schema = schema
         self._view = view
         self._images = images
         self._runs = timers, alarms
-        self._groups = groups
+        self._group_of_slot = group_of_slot
+        self._wanted = wanted
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group`` with their values and timers."""
-        slots, bounds = self._slots
-        wanted = slots[bounds[group] : bounds[group + 1]]
+        slots, groups = self._slots
+        first, last = np.searchsorted(groups, (group, group + 1))
+        wanted = slots[first:last]
         return in_pieces(len(wanted), lambda start, stop: self._piece(wanted[start:stop]))
 
     @cached_property
     def _slots(self) -> tuple[np.ndarray, np.ndarray]:
-        """The slots of all live keys, sorted by key group, and where each group begins."""
+        """The slots of all live keys, sorted by key group, and these groups: once for all exports."""
         masks = [image.present() for image in self._images.values()]
         live = _live(len(self._view), masks, self._timers)
-        groups = _groups_of(self._view.take(live.astype(np.uint32)), self._groups)
+        live = live[self._wanted[self._group_of_slot[live]]]
+        groups = self._group_of_slot[live]
         order = np.argsort(groups, kind="stable")
-        return live[order], np.searchsorted(groups[order], np.arange(self._groups + 1))
+        return live[order], groups[order]
 
     @cached_property
     def _timers(self) -> tuple[TimerRun, TimerRun]:
         timers, alarms = self._runs
-        return by_slot(timers), by_slot(alarms)
+        return self._of_wanted(timers), self._of_wanted(alarms)
+
+    def _of_wanted(self, runs: Sequence[TimerRun]) -> TimerRun:
+        at, slots = by_slot([(at[kept], slots[kept]) for at, slots in runs if len(kept := self._kept(slots))])
+        return at, slots
+
+    def _kept(self, slots: np.ndarray) -> np.ndarray:
+        found: np.ndarray = np.flatnonzero(self._wanted[self._group_of_slot[slots]])
+        return found
 
     def _piece(self, slots: np.ndarray) -> pa.RecordBatch:
         columns = self._view.take(slots.astype(np.uint32))
@@ -262,6 +321,12 @@ def _groups_of(keys: Sequence[pa.Array], groups: int) -> np.ndarray:
         return np.zeros(0, np.uint16)
     found: np.ndarray = key_groups(hash_rows([canonical.decoded(key) for key in keys]), groups).to_numpy()
     return found
+
+
+def _mask(count: int, chosen: Sequence[int]) -> np.ndarray:
+    mask = np.zeros(count, np.bool_)
+    mask[list(chosen)] = True
+    return mask
 
 
 def _lists(at: np.ndarray, owners: np.ndarray, slots: np.ndarray) -> pa.Array:

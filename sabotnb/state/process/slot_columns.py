@@ -68,9 +68,9 @@ class SlotColumn:
         if self._values.dtype == OBJECT:
             self._values[slots] = None
 
-    def present(self, count: int) -> np.ndarray:
-        """Mask of the first ``count`` slots: those with a value."""
-        return self._valid[:count].copy()
+    def present(self, count: int, start: int = 0) -> np.ndarray:
+        """Mask of the first ``count`` slots, from ``start`` on: those with a value."""
+        return self._valid[start:count].copy()
 
     def nbytes(self) -> int:
         """Estimated memory."""

@@ -3,13 +3,17 @@
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pytest
 from hypothesis import strategies as st
 
 import sabotnb as sb
 from sabotnb.blobs import capture
+from sabotnb.errors import CheckpointError
 from sabotnb.graph import Process
 from sabotnb.operators import ProcessOperator
+from sabotnb.protocol import fit_state
 from sabotnb.testing import Advance, EndPort, Push, Recovery, RecoverySuite, Wait
+from sabotnb.testing.recovery_task import CutTask
 
 MINUTE = 60_000_000
 START = int((datetime(2024, 1, 1) - datetime(1970, 1, 1)) / timedelta(microseconds=1))
@@ -127,3 +131,58 @@ class TestProcessingTime(RecoverySuite):
 
     def recovery(self):
         return recovery_of(ByTheClock, None, SCHEMA.remove(2))
+
+
+def declared(**states):
+    """A class with these states that yields their values."""
+
+    def on_row(self, row, ctx):
+        shown = [getattr(self, name).get() for name in states]
+        if row["x"] >= 0:
+            for name in states:
+                getattr(self, name).set(row["x"])
+        yield {"k": ctx.key, "what": repr(shown)}
+
+    return type("Versions", (sb.KeyedProcess,), {"output": OUTPUT, "on_row": on_row, **states})
+
+
+def continued(before, after):
+    """What a new version of a class yields for a key, after the old one has set all its states to 7."""
+    first, second = (recovery_of(cls, "t", SCHEMA).make(lambda: 0) for cls in (before, after))
+    tasks = [CutTask(lambda _clock, made=made: made) for made in (first, second)]
+    tasks[0].push(0, pa.record_batch([["a"], [7], pa.array([START], pa.timestamp("us"))], schema=SCHEMA))
+    cut = tasks[0].cut()
+    ((saved, (groups, frozen)),), ((spec, state),) = cut.states.items(), tasks[1].states.items()
+    fit = fit_state("process_0", saved, tasks[0].states[saved].schema, spec, state.schema)
+    for group in groups:
+        state.load(group, map(fit.converted, frozen.export(group)))
+    second.restored([cut.memo])
+    tasks[1].push(0, pa.record_batch([["a"], [-1], pa.array([START + MINUTE], pa.timestamp("us"))], schema=SCHEMA))
+    return tasks[1].output[""][0]["what"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"a": "int64"}, {"a": "int64", "b": "int64"}, "[7, 9]"),
+        ({"a": "int32"}, {"a": "int64"}, "[7]"),
+        ({"a": "int64"}, {"a": ("int64", "30m")}, "[7]"),
+        ({"a": "int64"}, {"a": ("int64", "30s")}, "[9]"),
+        ({"a": ("int64", "30s")}, {"a": "int64"}, "[7]"),
+        ({"a": "int64", "b": "int64"}, {"a": "int64"}, r"operator 'process_0' has no field 'b' now, .* \(int64\)"),
+        ({"a": "int64"}, {"a": "string"}, "has the field 'a', which was int64 in the checkpoint, and is string now"),
+    ],
+)
+def test_another_version_of_the_class_goes_on_with_its_state(before, after, expected):
+    versions = []
+    for states in (before, after):
+        given = {name: (of, None) if isinstance(of, str) else of for name, of in states.items()}
+        default = {"string": "9"}
+        versions.append(
+            declared(**{name: sb.value(of, default=default.get(of, 9), ttl=ttl) for name, (of, ttl) in given.items()})
+        )
+    if expected.startswith("["):
+        assert continued(*versions) == expected
+    else:
+        with pytest.raises(CheckpointError, match=expected):
+            continued(*versions)
