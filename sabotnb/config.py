@@ -31,6 +31,9 @@ class Config:
     broadcast_bytes: int = 10 << 20
     """A bounded join side below this size is broadcast instead of hashed."""
 
+    sort_bytes: int = 256 << 20
+    """Rows that a task of a sort holds in memory; more of them are sorted and go to temporary files (TMPDIR)."""
+
     collect_bytes: int = 16 << 20
     """Unread results that a collecting task holds for the client."""
 

@@ -70,6 +70,8 @@ class TaskCounters:
     """Results of windows that were still open when the input was stopped: they were dropped."""
     ahead: int = 0
     """Rows of a source whose times are more than a day ahead of their arrival: they do not advance event time."""
+    spilled_bytes: int = 0
+    """Bytes of rows that were written to temporary files because memory for them was used up."""
 
     def count_late(self, operator: str, rows: int) -> None:
         """Count ``rows`` that came too late for every window of ``operator``."""
@@ -102,4 +104,5 @@ class TaskCounters:
             awaited=self.awaited,
             open_windows=self.open_windows,
             ahead=self.ahead,
+            spilled_bytes=self.spilled_bytes,
         )

@@ -90,6 +90,8 @@ class TaskMetrics:
     """What holds the watermark of its input back; None without event time, and if nothing does."""
     ahead: int = 0
     """Rows that it has read whose times are more than a day ahead of their arrival."""
+    spilled_bytes: int = 0
+    """Bytes of rows that it has written to temporary files."""
 
     @property
     def over(self) -> bool:
@@ -180,6 +182,8 @@ class VertexMetrics:
     """Rows per second in (of a source: out), one number per second, the newest last; at most ``HISTORY_SECONDS``."""
     dots: tuple[TaskDot, ...] = ()
     """Its tasks, failed ones first, then the busiest; empty if there are more than ``MOST_DOTS``."""
+    spilled_bytes: int = 0
+    """Bytes of rows that its tasks have written to temporary files."""
 
 
 @quickly_pickled

@@ -40,6 +40,7 @@ TASK: Sequence[MetricSpec] = (
     ("watermark_seconds", "Event time of its input since the epoch", lambda task: _seconds(task.watermark)),
     ("state_keys", "Keys in its state", lambda task: task.state_keys),
     ("state_bytes", "Memory used by its state", lambda task: task.state_bytes),
+    ("spilled_bytes_total", "Bytes of rows written to temporary files", lambda task: task.spilled_bytes),
     ("latency_p50_seconds", "Median latency from the sources", lambda task: task.latency and task.latency.p50),
     ("latency_p99_seconds", "99th percentile latency from the sources", lambda task: task.latency and task.latency.p99),
 )

@@ -9,14 +9,16 @@ import pyarrow.compute as pc
 
 from sabotnb.errors import TypeMismatch
 from sabotnb.graph import Sort
+from sabotnb.native import has_order_inside, is_ordered
 from sabotnb.operators.encoding import conformed
 from sabotnb.protocol import MIN_WATERMARK, EndReason, Operator, OperatorContext, Out, StateSpec
-from sabotnb.state import GroupedRows, sortable
+from sabotnb.state import GroupedBatches, GroupedRows, SpillPolicy, sortable
 
 
 class SortOperator(Operator):
     """Stores all rows, sorts their numbers when the input has ended, and returns them in batches of bounded size.
 
+    Rows beyond ``Config.sort_bytes`` are sorted and go to files, each of which is read once from its begin to its end.
     The sort is stable: rows with equal sort columns keep their order. Stored rows hold the watermark back.
     """
 
@@ -26,7 +28,13 @@ class SortOperator(Operator):
 
     def open(self, ctx: OperatorContext) -> None:
         self._limit = ctx.config.batch_rows
-        self._rows = ctx.keyed(StateSpec("rows"), GroupedRows(self._schema, (), ctx.groups))
+        self._counters = ctx.counters
+        spill: SpillPolicy | None = SpillPolicy(
+            ctx.config.sort_bytes, lambda rows: (rows.take(self._order(rows)),), self._count
+        )
+        if any(is_ordered(kind) or has_order_inside(kind) for kind in self._schema.types):
+            spill = None  # categories of ordered columns are numbered alike only where all rows are in one batch
+        self._rows = ctx.keyed(StateSpec("rows"), GroupedRows(self._schema, (), ctx.groups, spill=spill))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._rows.add(batch)
@@ -39,7 +47,15 @@ class SortOperator(Operator):
         return self._sorted() if self._rows.rows else ()
 
     def _sorted(self) -> Iterator[pa.RecordBatch]:
+        self._rows.spill()
         rows = self._rows.joined()
+        numbers = self._order(rows)
+        for start in range(0, len(numbers), self._limit):
+            yield conformed(rows.take(numbers.slice(start, self._limit)), self._schema)
+        self._rows.drop(0)
+
+    def _order(self, rows: GroupedBatches) -> pa.Array:
+        """The numbers of ``rows`` in sorted order."""
         columns, order = {}, []
         for number, (name, descending) in enumerate(zip(self._spec.by, self._spec.descending, strict=True)):
             key = sortable(rows.column(name))
@@ -49,7 +65,7 @@ class SortOperator(Operator):
                 )
             columns[str(number)] = key
             order.append((str(number), "descending" if descending else "ascending"))
-        numbers = pc.sort_indices(pa.table(columns), sort_keys=order)
-        for start in range(0, len(numbers), self._limit):
-            yield conformed(rows.take(numbers.slice(start, self._limit)), self._schema)
-        self._rows.drop(0)
+        return pc.sort_indices(pa.table(columns), sort_keys=order)
+
+    def _count(self, nbytes: int) -> None:
+        self._counters.spilled_bytes += nbytes

@@ -119,7 +119,6 @@ from sabotnb.protocol.run_status import (
     StoredRunSummary,
     TaskStatus,
 )
-from sabotnb.protocol.run_status import RunStatus, RunSummary, TaskStatus
 from sabotnb.protocol.saved_state import StateFit, fit_state
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec

@@ -14,6 +14,7 @@ from sabotnb.state.reducers import Reducers, Row
 from sabotnb.state.retention import Direction, Retention, position, tied
 from sabotnb.state.shared_slots import SharedAggregates, SharedSlots
 from sabotnb.state.slot_table import SlotParts, SlotTable
+from sabotnb.state.spilled_rows import SpillPolicy
 from sabotnb.state.values import encoded_as, sortable
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "SlotParts",
     "SlotTable",
     "SlotTimers",
+    "SpillPolicy",
     "StateKind",
     "check_group",
     "compared",

@@ -28,13 +28,16 @@ class GroupedBatch:
         slots: np.ndarray | None = None,
         gone: frozenset[int] = frozenset(),
         nbytes: int | None = None,
+        *,
+        spilled: bool = False,
     ) -> None:
-        """Store ``batch``; ``nbytes`` are its ``own_bytes``, if they are known."""
+        """Store ``batch``; ``nbytes`` are its ``own_bytes``, if they are known. ``spilled``: it is in a file."""
         self.batch = batch
         self.groups = groups
         self.slots = slots
         self.gone = gone
         self._own = nbytes
+        self.spilled = spilled
 
     @cached_property
     def _counts(self) -> np.ndarray:
@@ -69,7 +72,7 @@ class GroupedBatch:
         """The batch without ``group``; None if no row is left. Rows are copied only if more are gone than are left."""
         if not self.count(group):
             return self
-        left = GroupedBatch(self.batch, self.groups, self.slots, self.gone | {group}, self._own)
+        left = GroupedBatch(self.batch, self.groups, self.slots, self.gone | {group}, self._own, spilled=self.spilled)
         left._counts = self._counts
         if not left.rows:
             return None

@@ -12,6 +12,7 @@ from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches
 from sabotnb.state.keys import check_group, compared, index_of, size_of, slots_of
 from sabotnb.state.retention import ALL_ROWS, Retention
 from sabotnb.state.row_store import FrozenRowStore, RowStore
+from sabotnb.state.spilled_rows import SpillPolicy
 from sabotnb.state.values import encoded_as
 
 Places = tuple[np.ndarray | None, np.ndarray | None]
@@ -21,11 +22,19 @@ Places = tuple[np.ndarray | None, np.ndarray | None]
 class GroupedRows:
     """Rows by key group; without ``keys`` all are in group 0. Implements ``protocol.KeyedState``."""
 
-    def __init__(self, schema: pa.Schema, keys: Sequence[str], groups: int, keep: Retention = ALL_ROWS) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        keys: Sequence[str],
+        groups: int,
+        keep: Retention = ALL_ROWS,
+        spill: SpillPolicy | None = None,
+    ) -> None:
+        """Store rows of ``schema``; only rows without ``keys`` may ``spill``."""
         self.schema = plain_schema(schema).remove_metadata()
         self._names = tuple(keys)
         self._groups = groups if keys else 1
-        self._pile = RowStore(self.schema, keep)
+        self._pile = RowStore(self.schema, keep, spill=spill)
         self.orders = Orders(self.schema)
 
     @property
@@ -40,6 +49,11 @@ class GroupedRows:
     def take_first(self) -> pa.RecordBatch | None:
         """Remove and return the batch that arrived first; None if there is none."""
         return self._pile.take_first()
+
+    def spill(self) -> None:
+        """Write the rows in memory to a file, if others are in files; sorted files are read in order then."""
+        if self._pile.spilled and self._pile.spilled < self._pile.nbytes:
+            self._pile.spill()
 
     def joined(self) -> GroupedBatches:
         """All rows, numbered in an order that lasts until rows are added or dropped."""
@@ -65,7 +79,7 @@ class GroupedRows:
         return self._pile.bytes_of(group)
 
     def size(self) -> tuple[int, int]:
-        return 0, self._pile.nbytes
+        return 0, self._pile.nbytes - self._pile.spilled
 
     def _add(self, batch: pa.RecordBatch) -> GroupedBatch:
         places = self._places([batch.column(name) for name in self._names], batch.num_rows)

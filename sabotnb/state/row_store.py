@@ -12,6 +12,9 @@ in the list never changes; an operation replaces batches in the list, or the lis
   then by ``pile_rows`` (or when their bytes do), so a rewrite sorts at most about twice the rows that were added since
   the last. Between rewrites the store has rows that are not in the result: ``arrange`` must run before it is read.
 
+With a ``SpillPolicy`` rows beyond its limit go to files (``spilled_rows``). Batches of files are batches like others,
+so they are frozen, exported and dropped in the same way, but they are not joined.
+
 Row numbers (``join``) count over all batches in the list. They are valid until rows are added, dropped or rewritten; a
 reader that needs them longer keeps the ``GroupedBatches`` that it got.
 """
@@ -27,6 +30,7 @@ from sabotnb.native import compact, own_bytes
 from sabotnb.state.grouped_batches import GroupedBatch, GroupedBatches, join
 from sabotnb.state.retention import ALL_ROWS, Retention, arranged
 from sabotnb.state.slot_ranges import PIECE_BYTES, PIECE_ROWS
+from sabotnb.state.spilled_rows import SpillPolicy
 
 PILE_ROWS = 1 << 17
 PILE_BYTES = 64 << 20
@@ -36,11 +40,20 @@ PILE_BYTES = 64 << 20
 class RowStore:
     """Rows of ``schema``. If ``keep`` has a limit, rows beyond it are discarded whenever about as many were added."""
 
-    def __init__(self, schema: pa.Schema, keep: Retention = ALL_ROWS, pile_rows: int = PILE_ROWS) -> None:
+    def __init__(
+        self,
+        schema: pa.Schema,
+        keep: Retention = ALL_ROWS,
+        pile_rows: int = PILE_ROWS,
+        spill: SpillPolicy | None = None,
+    ) -> None:
         self.schema = schema
         self.keep = keep
         self._pile_rows = pile_rows
+        self._spill = spill
         self.rows = self.nbytes = 0
+        self.spilled = 0
+        """Of ``nbytes``: those of rows in files."""
         self.kept: GroupedBatches | None = None
         """What was kept when rows were cut last, until a group is dropped."""
         self._pieces: list[GroupedBatch] = []
@@ -60,7 +73,17 @@ class RowStore:
         self._arranged = False
         if self.keep.limit is not None and self._piled_up():
             self.kept = self.arrange()
+        if self._spill is not None and self.nbytes - self.spilled > self._spill.limit:
+            self.spill()
         return piece
+
+    def spill(self) -> None:
+        """Write the rows in memory to a file; only for rows without groups."""
+        assert self._spill is not None
+        files = [piece for piece in self._pieces if piece.spilled]
+        rows = join(self.schema, [piece for piece in self._pieces if not piece.spilled])
+        self._pieces = [*files, *rows.pieces]  # the batches that were joined are free before others are made
+        self._set([*files, *(GroupedBatch(batch, spilled=True) for batch in self._spill.spilled(rows))])
 
     def arrange(self) -> GroupedBatches:
         """Discard rows beyond the limit and sort the others by key group, slot and the order of ``keep``."""
@@ -72,7 +95,8 @@ class RowStore:
 
     def join(self) -> GroupedBatches:
         """All rows, numbered in an order that lasts until rows are added or dropped."""
-        rows = join(self.schema, self._pieces)
+        apart = GroupedBatches(self.schema, [piece.whole() for piece in self._pieces])
+        rows = apart if self.spilled else join(self.schema, apart.pieces)  # one batch of all rows has to fit in memory
         self._pieces = list(rows.pieces)
         return rows
 
@@ -88,6 +112,7 @@ class RowStore:
         first = self._pieces.pop(0)
         self.rows -= first.rows
         self.nbytes -= first.nbytes
+        self.spilled -= first.nbytes if first.spilled else 0
         return first.whole().batch
 
     def groups(self) -> Sequence[int]:
@@ -116,6 +141,7 @@ class RowStore:
         self._pieces = list(pieces)
         self.rows = sum(piece.rows for piece in self._pieces)
         self.nbytes = sum(piece.nbytes for piece in self._pieces)
+        self.spilled = sum(piece.nbytes for piece in self._pieces if piece.spilled)
 
 
 class FrozenRowStore:

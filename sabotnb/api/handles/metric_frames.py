@@ -120,6 +120,7 @@ def _figures(metrics: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
         "queue_seconds": metrics.queue_seconds,
         "state_keys": metrics.state_keys,
         "state_bytes": metrics.state_bytes,
+        "spilled_bytes": metrics.spilled_bytes,
         "watermark": metrics.watermark,
         "lag": lag_of(metrics.watermark, at),
         "latency_p50": metrics.latency.p50 if metrics.latency else None,

@@ -137,6 +137,7 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
         final=task.final,
         holder=counters.holder,
         ahead=counters.ahead,
+        spilled_bytes=counters.spilled_bytes,
     )
 
 
@@ -175,6 +176,7 @@ def _vertex(job: JobRun, vertex: JobVertex, tasks: Tasks, now: float, ahead: flo
         idle_since=_idle_since(job, name, tasks, now, ahead),
         history=job.history.rates(name),
         dots=_dots(all_tasks),
+        spilled_bytes=sum(task.spilled_bytes for task in all_tasks),
     )
 
 
