@@ -20,16 +20,17 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> None:
         for operator in vertex.operators
         if isinstance(operator.spec, Sink) and not operator.spec.pulled
     }
-    continues = None if instruction.continues is None else connectors.Lineage(*instruction.continues)
+    continues = connectors.Lineage(*instruction.continues) if instruction.continues is not None else None
     committer = connectors.committer(specs, instruction.run, instruction.epoch, continues)
     if instruction.action == "abort":
         committer.abort(instruction.committables)
         return
+    if instruction.cut is not None:
+        # The run goes on, and so do the prepared files: another commit of the cut finishes one that raised.
+        committer.commit_cut(instruction.cut, instruction.committables)
+        return
     try:
-        if instruction.cut is None:
-            committer.commit(instruction.committables)
-        else:
-            committer.commit_cut(instruction.cut, instruction.committables)
+        committer.commit(instruction.committables)
     except Exception as error:
         # An abort follows. The rows are complete and may not be reproducible, so save them, whatever was raised.
         kept = _kept(committer, instruction)

@@ -193,7 +193,14 @@ class Committer(Protocol):
     """Commits or aborts the output that sinks prepared: stateless, idempotent, on any agent. May block on I/O."""
 
     def commit(self, committables: Sequence[Committable]) -> None:
-        """Make the output visible; a second call changes nothing."""
+        """Make the output visible at the end of the run; a second call changes nothing."""
+        ...
+
+    def commit_cut(self, cut: int, committables: Sequence[Committable]) -> None:
+        """Make what was prepared up to a stored ``cut`` visible while the run goes on; touches no other output.
+
+        Cuts are committed in order. A call that raised, or was cut short, is finished by the next one.
+        """
         ...
 
     def keep(self, committables: Sequence[Committable]) -> str:
@@ -201,5 +208,8 @@ class Committer(Protocol):
         ...
 
     def abort(self, committables: Sequence[Committable]) -> None:
-        """Remove the output, and temporary output of the same run that was never prepared."""
+        """Remove the output, except that of committed cuts, and temporary output that was never prepared.
+
+        For the end of a run only.
+        """
         ...

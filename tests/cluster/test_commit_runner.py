@@ -1,7 +1,10 @@
 import pytest
+from sink_runs import SCHEMA, SinkRun, numbers
 
-from sabotnb.cluster.commit_runner import commit_failure
+from sabotnb.cluster.commit_runner import commit_failure, commit_or_abort
 from sabotnb.errors import SinkError
+from sabotnb.graph import Operator
+from sabotnb.plan import ExecutionGraph, Vertex, execution_graph_codec
 from sabotnb.protocol import Commit, RunId
 
 
@@ -16,3 +19,40 @@ from sabotnb.protocol import Commit, RunId
 def test_what_a_commit_raised_is_said_with_its_class(error, kind, message):
     failure = commit_failure(Commit("agent-1", RunId("s", 1), 1, "commit", b"", ()), error)
     assert (failure.error, failure.message) == (kind, message)
+
+
+def commit_of(run, committables, **options):
+    """What the machine asks an agent for, for the sinks of ``run``."""
+    vertices = {
+        name: Vertex(name, (Operator(name, spec),), (SCHEMA,), (SCHEMA,), 2) for name, spec in run.specs.items()
+    }
+    dumped, blobs = execution_graph_codec.dump(ExecutionGraph(vertices, (), {}, 128))
+    return Commit("agent-1", run.run, run.epoch, "commit", dumped, tuple(committables), **options), blobs
+
+
+def test_a_commit_of_a_cut_lets_the_run_go_on(tmp_path):
+    out = tmp_path / "out"
+    run = SinkRun(out, number=2).open()
+    commit_or_abort(*commit_of(run, run.write(1, cut=1), cut=1))
+    commit_or_abort(*commit_of(run, run.write(2, cut=2), cut=2))
+    assert numbers(out) == [1, 2]
+    run.close()
+    back = SinkRun(out, number=3).open()
+    commit_or_abort(*commit_of(back, back.write(3, cut=3), cut=3, continues=(RunId("job", 2), 1)))
+    last = back.write(4)
+    back.close()
+    commit_or_abort(*commit_of(back, last, continues=(RunId("job", 2), 1)))
+    assert numbers(out) == [1, 3, 4]
+
+
+def test_a_commit_of_a_cut_that_fails_leaves_its_files_for_the_next(tmp_path):
+    out = tmp_path / "out"
+    run = SinkRun(out).open()
+    first = run.write(1, cut=1)
+    (out / "mine.csv").write_text("n\n100\n")
+    with pytest.raises(SinkError, match="did not write"):
+        commit_or_abort(*commit_of(run, first, cut=1))
+    (out / "mine.csv").unlink()
+    commit_or_abort(*commit_of(run, first, cut=1))
+    assert numbers(out) == [1]
+    run.close()

@@ -196,18 +196,20 @@ def test_a_restart_from_an_older_cut_than_the_committed_one_replaces_the_files_o
 def test_a_run_commits_what_the_run_that_it_continues_has_prepared(tmp_path):
     out = tmp_path / "out"
     parent = SinkRun(out, number=1).open()
-    prepared = parent.write(1, cut=1)
+    prepared = parent.write(1, cut=7)
     parent.close()
     (waiting,) = tmp_path.rglob(PREPARED)
     os.utime(waiting, (0, 0))
-    run = SinkRun(out, number=2, continues=Lineage(RunId("job", 1), 1))
-    run.committer().commit_cut(1, prepared)
+    run = SinkRun(out, number=2, continues=Lineage(RunId("job", 1), 7))
+    run.committer().commit_cut(7, prepared)
     assert numbers(out) == [1]
     run.open()
-    last = run.write(2)
+    run.committer().commit_cut(1, run.write(2, cut=1))  # its cuts may count from 1
+    assert numbers(out) == [1, 2]
+    last = run.write(3)
     run.close()
     run.committer().commit(last)
-    assert numbers(out) == [1, 2]
+    assert numbers(out) == [1, 2, 3]
     assert hidden(tmp_path) == []
 
 
