@@ -119,9 +119,9 @@ from sabotnb.protocol.run_status import (
     StoredRunSummary,
     TaskStatus,
 )
-from sabotnb.protocol.saved_state import StateFit, fit_state
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
 from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
+from sabotnb.protocol.state_fit import StateFit, fit_state
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
 
 __all__ = [

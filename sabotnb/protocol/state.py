@@ -54,7 +54,10 @@ class KeyedState(Protocol):
         ...
 
     def groups(self) -> Sequence[int]:
-        """Key groups that are not empty, ascending; cheap, so some may be empty if finding out would visit every key."""
+        """Key groups that are not empty, ascending.
+
+        Every cut asks, so some may be empty if finding out would visit every key.
+        """
         ...
 
     def freeze(self, groups: Sequence[int]) -> Frozen:
