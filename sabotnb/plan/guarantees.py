@@ -25,7 +25,7 @@ def guarantees(graph: JobGraph, *, checkpoints: bool = True) -> list[str]:
 
 def _kind(sink: Operator) -> str:
     assert isinstance(sink.spec, Sink)
-    return "callback" if sink.spec.connector == "callback" else "rows here" if sink.spec.pulled else "files"
+    return "callback" if sink.spec.connector == "callback" else "live rows" if sink.spec.pulled else "files"
 
 
 def _sentence(kind: str, graph: JobGraph, *, checkpoints: bool) -> str:
@@ -36,7 +36,9 @@ def _sentence(kind: str, graph: JobGraph, *, checkpoints: bool) -> str:
         if checkpoints:
             return f"callback: {AT_LEAST_ONCE}; rows behind the last checkpoint may come again after a failure"
         return "callback: each batch once; the job fails if a worker is lost"
-    return f"rows in this process: {'start again' if bounded else 'the job fails'} if a worker is lost"
+    if checkpoints:
+        return "live rows: those behind the last checkpoint are taken back after a failure"
+    return "live rows: the job fails if a worker is lost"
 
 
 def _of_files(graph: JobGraph, *, bounded: bool, checkpoints: bool) -> str:

@@ -10,20 +10,28 @@ import pytest
 import sabotnb as sb
 from sabotnb import errors
 
-ENDLESS = "the input is endless, so files appear when the job ends: job.stop() ends it"
+ENDLESS = "the input is endless and the job takes no checkpoints, so files appear when the job ends: job.stop() ends it"
 
 
 @pytest.mark.parametrize("sink", ["sink_parquet", "sink_csv", "sink_json", "sink_ipc"])
 def test_a_file_sink_of_an_endless_stream_says_when_files_appear(sink: str, tmp_path) -> None:
-    assert repr(getattr(sb.Stream.from_rate(10), sink)(tmp_path)).endswith(f"not started, add .run(); {ENDLESS}")
+    once = sb.Stream.from_generator(lambda: iter(()), {"x": "int64"}, bounded=False)
+    assert repr(getattr(once, sink)(tmp_path)).endswith(f"not started, add .run(); {ENDLESS}")
+    assert repr(getattr(sb.Stream.from_rate(10), sink)(tmp_path)).endswith("not started, add .run()")
     assert repr(getattr(sb.Stream.from_rate(10, n=5), sink)(tmp_path)).endswith("not started, add .run()")
+
+
+RUNS = (
+    lambda sink: sink.run("alone", checkpoint=None),
+    lambda sink: sb.run("one of two", sink, checkpoint=None),
+)
 
 
 @pytest.mark.cluster
 def test_running_it_warns_at_the_line_that_runs_it(tmp_path) -> None:
     with sb.local(workers=1):
         endless, bounded = sb.Stream.from_rate(10), sb.Stream.from_rate(100, n=5)
-        for number, run in enumerate([lambda sink: sink.run("alone"), lambda sink: sb.run("one of two", sink)]):
+        for number, run in enumerate(RUNS):
             out = tmp_path / str(number)
             with pytest.warns(UserWarning, match=re.escape(f"{out}: {ENDLESS}")) as caught:
                 job = run(endless.sink_parquet(out))

@@ -37,7 +37,8 @@ def rows(*, replayable):
         (lambda: rows(replayable=False).sink_parquet("out"), True, "files: exactly once, all of them at the end"),
         (lambda: sb.Stream.from_rate(10).sink_callback(print), True, "callback: at least once"),
         (lambda: rows(replayable=False).sink_callback(print), True, "callback: each batch once; the job fails"),
-        (RATE.sink_live, True, "rows in this process: the job fails"),
+        (lambda: rows(replayable=False).sink_live(), True, "live rows: the job fails"),
+        (RATE.sink_live, True, "live rows: those behind the last checkpoint are taken back"),
     ],
 )
 def test_the_promise_depends_on_sources_sinks_and_checkpoints(sink, checkpoints, promise):

@@ -94,7 +94,9 @@ def run_targets(session: Session, name: str | None, targets: Sequence[Target], o
     lowered = lower([target.flow for target in targets])
     takes = {lowered.ids[target.flow.node]: target.take for target in targets if target.take is not None}
     compiled = _compiled(session, lowered.graph, options)
-    warn_of_late_files(targets)  # after the checks: an error comes before a warning
+    warn_of_late_files(
+        targets, checkpoints=options.checkpoint is not None
+    )  # after the checks: an error comes before a warning
     return _run(session, name, compiled, takes, options)
 
 
