@@ -3,9 +3,21 @@
 import os
 import shutil
 import tempfile
+from itertools import count
+
+import pytest
 
 _DATA = tempfile.mkdtemp(prefix="sabotnb-data-")
 os.environ["SABOTNB_DATA"] = _DATA
+
+
+_NUMBERS = count()
+
+
+@pytest.fixture(autouse=True)
+def own_data(monkeypatch):
+    """Give the clusters of each test a job store of their own; those that tests share keep the one of all."""
+    monkeypatch.setenv("SABOTNB_DATA", f"{_DATA}/{next(_NUMBERS)}")
 
 
 def pytest_unconfigure():

@@ -313,7 +313,7 @@ def jobs() -> pd.DataFrame:
     rows: list[tuple[object, ...]] = [
         (stored.run.job, stored.run.number, stored.owner, stored.sentence, {}, None, None, None)
         for stored in client.stored_runs()
-        if stored.run.job not in names
+        if stored.run.job not in names and not stored.state.terminal
     ]
     rows += [
         (run.job, run.run.number, run.owner, run.state.value, run.counts, run.rows_in, run.rows_out, run.late)

@@ -13,7 +13,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.connectors.sinks import file_sink
+from sabotnb.connectors.sinks import hidden_file
 from sabotnb.errors import SabotnbError
 
 INDEXES = (pa.int8(), pa.uint8(), pa.uint64())
@@ -122,7 +122,7 @@ def test_dictionaries_in_structs_and_lists():
 
 @pytest.mark.parametrize("kind", ["parquet", "ipc"])
 def test_files_of_dictionaries_in_structs_and_lists(tmp_path, monkeypatch, kind: str):
-    monkeypatch.setattr(file_sink, "FLUSH_ROWS", MANY)
+    monkeypatch.setattr(hidden_file, "FLUSH_ROWS", MANY)
     with sb.local(processes=False):
         getattr(sb.Stream.from_arrow(nested()), f"sink_{kind}")(tmp_path / "out").run().wait()
     assert by_number(getattr(sb.Stream, f"from_{kind}")(tmp_path / "out").to_rows()) == by_number(nested().to_pylist())
