@@ -123,7 +123,7 @@ class FileCommitter:
                 output.rename()
                 output.check_renamed()
             for output in due:
-                if not self._is_inherited(cut):
+                if not output.is_inherited():
                     output.note_committed(cut)
                 output.remove_noted()
 
@@ -162,11 +162,6 @@ class FileCommitter:
                 return ""  # another committer has committed it
             kept = [saved for output in outputs if (saved := output.keep())]
         return f"Nothing is lost: {', and '.join(kept)}." if kept else ""
-
-    def _is_inherited(self, cut: int) -> bool:
-        """True if ``cut`` is one of another run, whose numbers say nothing about the cuts of this one."""
-        continues = self._continues
-        return continues is not None and continues.run != self._run and continues.cut == cut
 
     def _begin(self, outputs: Sequence[SinkOutput]) -> None:
         if any(output.is_superseded() for output in outputs):

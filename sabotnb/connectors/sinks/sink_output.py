@@ -211,7 +211,12 @@ class SinkOutput:
 
     def is_committed(self, cut: int) -> bool:
         """True if there is nothing left to do for ``cut``."""
-        return not self._new or (committed_cut(self.hidden) >= cut and not self._replaced_files().read())
+        done = committed_cut(self.hidden) >= cut and not self._replaced_files().read()
+        return not self._new or (done and not self.is_inherited())
+
+    def is_inherited(self) -> bool:
+        """True if an earlier run wrote the new files: its cuts have the same numbers as others of this run."""
+        return any(origin.run != self._run for file in self._new if (origin := origin_of(file.final)) is not None)
 
     def note_committed(self, cut: int) -> None:
         """Note that all files up to ``cut`` have their final names."""

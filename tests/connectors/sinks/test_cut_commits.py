@@ -193,15 +193,16 @@ def test_a_restart_from_an_older_cut_than_the_committed_one_replaces_the_files_o
     assert numbers(out) == [1, 3, 4]
 
 
-def test_a_run_commits_what_the_run_that_it_continues_has_prepared(tmp_path):
+@pytest.mark.parametrize("continued", [7, 1], ids=["other numbers", "the same number"])
+def test_a_run_commits_what_the_run_that_it_continues_has_prepared(tmp_path, continued):
     out = tmp_path / "out"
     parent = SinkRun(out, number=1).open()
-    prepared = parent.write(1, cut=7)
+    prepared = parent.write(1, cut=continued)
     parent.close()
     (waiting,) = tmp_path.rglob(PREPARED)
     os.utime(waiting, (0, 0))
-    run = SinkRun(out, number=2, continues=Lineage(RunId("job", 1), 7))
-    run.committer().commit_cut(7, prepared)
+    run = SinkRun(out, number=2, continues=Lineage(RunId("job", 1), continued))
+    run.committer().commit_cut(continued, prepared)
     assert numbers(out) == [1]
     run.open()
     run.committer().commit_cut(1, run.write(2, cut=1))  # its cuts may count from 1
