@@ -225,9 +225,12 @@ class JobCommands:
         return (_waiting(job) if command.run == job.name else None) or self._state.runs.get(command.run)
 
     def _stop_run(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        if job.state in (JobState.PENDING, JobState.RESTARTING):  # no rows of it are there
-            yield from self._ending.cancel(now, job)
-        elif job.state in (JobState.DEPLOYING, JobState.RUNNING) and not job.cuts.suspended:
+        if job.cuts.suspended:
+            return
+        begun = job.state in (JobState.DEPLOYING, JobState.RUNNING)
+        if job.state is JobState.PENDING or (job.state is JobState.RESTARTING and job.next_base is None):
+            yield from self._ending.cancel(now, job)  # no rows of it are there
+        elif begun or job.state is JobState.RESTARTING:  # it stops at its last cut
             job.stopping, job.paused = True, False
             job.version += 1
             yield from coordinator.abandon(now, job)  # it would say that sources have ended which have only stopped

@@ -188,6 +188,11 @@ def went_back(failure: Failure, cut: int, older: StoredCut | None) -> str:
     return f"checkpoint {cut} could not be read: {cause(failure)}; went on from {where}"
 
 
+def stopped_at(cut: StoredCut) -> str:
+    """A run that had to start again while it was being stopped has stopped at its last cut."""
+    return f"started again before it had stopped, and stopped at checkpoint {cut.cut}: later rows are not written"
+
+
 def savepoint_kept(savepoint: PendingCut) -> str:
     """A run was stopped with a savepoint."""
     name = savepoint.savepoint.name if savepoint.savepoint is not None else ""
@@ -311,10 +316,12 @@ def _cancel(job: JobRun) -> str:
 def _stop(job: JobRun) -> str:
     if job.state is JobState.PENDING:
         return f"{job.name} had not started and is canceled"
-    if job.state is JobState.RESTARTING:
-        return f"{job.name} was about to start again from the beginning and is canceled"
     if job.stopping:
         return f"{job.name} is already stopping"
+    if job.state is JobState.RESTARTING and job.next_base is not None:
+        return f"{job.name} is starting again, and stops at checkpoint {job.next_base.cut}"
+    if job.state is JobState.RESTARTING:
+        return f"{job.name} was about to start again from the beginning and is canceled"
     then = ", then committed" if job.request.commits else ""
     return f"{job.name} is stopping: rows already read are processed{then}"
 

@@ -18,7 +18,8 @@ read, the run goes on from the next older one that the machine still keeps, and 
 behind that one is replaced by the next commit, because its rows are written again (``Commit.continues``).
 
 **Which runs.** ``may_restart``: rows that a client has taken cannot be taken back, so only runs whose sinks all write
-files start again. A run that is being stopped does not: it would stop at other rows than before.
+files start again. A run that is being stopped starts again only from a stored cut, and stops there, without the rows
+that it had read behind it. Without a cut it would stop at its beginning, and lose all rows.
 
 **Which failures.** Lost workers and lost connections. A function that raises would raise again if the run began again
 from its beginning, so it fails at once. A run with a stored cut loses little by another try, since the reason may be in
@@ -69,15 +70,15 @@ def may_restart(job: JobRun) -> bool:
 
 def _task_failed(now: float, job: JobRun, failure: Failure) -> Failure | None:
     """The failure of a task ends ``job``, unless it goes on from a stored cut, which this returns None for."""
-    if job.stopping or not may_restart(job) or job.cuts.last is None:
+    if not may_restart(job) or job.cuts.last is None:
         return failure
     unreadable = failure.error == CheckpointError.__name__ and job.state is JobState.DEPLOYING
     if unreadable:
         cut, older = job.cuts.last.cut, job.cuts.go_back()
-        if older is None and job.commits_cuts:  # rows that are committed would be written again
+        if older is None and (job.commits_cuts or job.stopping):  # it would write committed rows again, or no rows
             return failure
         job.note = replies.went_back(failure, cut, older)
-    elif sum(loss.raised and now - loss.at < WINDOW_SECONDS for loss in job.losses) >= MOST_FAILURES:
+    elif job.stopping or sum(loss.raised and now - loss.at < WINDOW_SECONDS for loss in job.losses) >= MOST_FAILURES:
         return failure
     job.losses.append(Loss(now, failure, raised=not unreadable, infrastructure=False))
     return None
@@ -106,7 +107,7 @@ def _end(now: float, job: JobRun) -> Failure | None:
     failure, request = job.losses[-1].failure, job.request
     if request.commits and request.passed_on:
         return replies.rows_passed_on(failure, request.passed_on)
-    if not may_restart(job) or job.stopping:
+    if not may_restart(job) or (job.stopping and job.next_base is None):
         return failure
     *earlier, last = [loss for loss in recent_losses(now, job) if loss.infrastructure]
     if len(earlier) >= MOST_LOSSES:

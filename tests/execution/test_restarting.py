@@ -23,6 +23,7 @@ from sabotnb.protocol import (
     Split,
     SplitWanted,
     StartSources,
+    StopSources,
     TaskChanged,
     TaskId,
     TaskSnapshot,
@@ -115,7 +116,7 @@ def test_a_function_that_raised_would_raise_again(cluster):
     assert cluster.state() == "FAILED"
 
 
-def test_a_run_that_is_being_stopped_ends(cluster):
+def test_a_run_without_a_cut_that_is_being_stopped_ends(cluster):
     writing(cluster)
     cluster.command("stop", "job")
     cluster.lose(2)
@@ -471,6 +472,31 @@ def test_a_checkpoint_error_of_a_run_that_is_running_counts_as_raised(cluster):
     cluster.fail(error="CheckpointError")
     again(cluster)
     assert (cluster.state(), job.cuts.base.cut) == ("RUNNING", 1)
+
+
+@pytest.mark.parametrize("stop_first", [True, False])
+def test_a_run_that_loses_a_worker_around_a_stop_stops_at_its_last_cut(cluster, stop_first):
+    job = checkpointing(cluster)
+    cluster.fire(CutDue)
+    for act in (lambda: cluster.command("stop", "job"), lambda: cluster.lose(2))[:: 1 if stop_first else -1]:
+        act()
+    assert (cluster.state(), job.stopping) == ("RESTARTING", True)
+    again(cluster)
+    second = [told.command for told in cluster.told_to(Tell) if getattr(told.command, "epoch", None) == 2]
+    assert list(map(type, second)) == [StopSources, StopSources, StartSources, StartSources]
+    assert job.note == ("started again before it had stopped, and stopped at checkpoint 1: later rows are not written")
+
+
+def test_a_run_that_is_being_stopped_goes_back_to_an_older_cut_but_not_to_its_beginning(cluster):
+    job = checkpointing(cluster, bounded=True)
+    for _ in range(2):
+        cluster.fire(CutDue)
+    cluster.command("stop", "job")
+    cluster.feed(BROKEN)
+    refuse_restore(cluster)
+    assert (cluster.state(), job.cuts.last.cut) == ("RESTARTING", 1)
+    refuse_restore(cluster)
+    assert (cluster.state(), job.failure.message) == ("FAILING", TORN)
 
 
 def test_three_stored_cuts_are_kept(cluster):
