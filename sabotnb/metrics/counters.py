@@ -72,6 +72,8 @@ class TaskCounters:
     """Rows of a source whose times are more than a day ahead of their arrival: they do not advance event time."""
     spilled_bytes: int = 0
     """Bytes of rows that were written to temporary files because memory for them was used up."""
+    cut_pause: float = 0.0
+    """The longest time for which a cut has kept the task from processing rows, without waiting for credit."""
 
     def count_late(self, operator: str, rows: int) -> None:
         """Count ``rows`` that came too late for every window of ``operator``."""
@@ -105,4 +107,5 @@ class TaskCounters:
             open_windows=self.open_windows,
             ahead=self.ahead,
             spilled_bytes=self.spilled_bytes,
+            cut_pause=self.cut_pause,
         )

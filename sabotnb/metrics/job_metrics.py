@@ -92,6 +92,8 @@ class TaskMetrics:
     """Rows that it has read whose times are more than a day ahead of their arrival."""
     spilled_bytes: int = 0
     """Bytes of rows that it has written to temporary files."""
+    cut_pause: float = 0.0
+    """The longest time for which a checkpoint has kept it from processing rows."""
 
     @property
     def over(self) -> bool:
@@ -184,6 +186,8 @@ class VertexMetrics:
     """Its tasks, failed ones first, then the busiest; empty if there are more than ``MOST_DOTS``."""
     spilled_bytes: int = 0
     """Bytes of rows that its tasks have written to temporary files."""
+    cut_pause: float = 0.0
+    """The longest of its tasks."""
 
 
 @quickly_pickled

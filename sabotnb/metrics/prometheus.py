@@ -41,6 +41,7 @@ TASK: Sequence[MetricSpec] = (
     ("state_keys", "Keys in its state", lambda task: task.state_keys),
     ("state_bytes", "Memory used by its state", lambda task: task.state_bytes),
     ("spilled_bytes_total", "Bytes of rows written to temporary files", lambda task: task.spilled_bytes),
+    ("cut_pause_seconds", "Longest time without processing rows at a checkpoint", lambda task: task.cut_pause),
     ("latency_p50_seconds", "Median latency from the sources", lambda task: task.latency and task.latency.p50),
     ("latency_p99_seconds", "99th percentile latency from the sources", lambda task: task.latency and task.latency.p99),
 )

@@ -41,6 +41,7 @@ from sabotnb.task import latency_markers
 from sabotnb.task.alignment import Alignment
 from sabotnb.task.chain import Chain
 from sabotnb.task.commanded_cuts import CommandedCuts
+from sabotnb.task.cut_pause import timed_cut
 from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.task_input import OnCut, Work, ignore_cut, last_sent
 from sabotnb.task.watermarks import Watermarks
@@ -236,6 +237,9 @@ class GateInput:
             self._alignment.take(cut)
 
     def _cut(self, cut: Cut) -> Work:
+        return timed_cut(self._take(cut), self._counters)
+
+    def _take(self, cut: Cut) -> Work:
         frozen = FrozenChain()
         yield from self._chain.on_cut(cut, frozen)
         self._on_cut(cut, frozen, None)

@@ -38,6 +38,7 @@ from sabotnb.protocol import (
 )
 from sabotnb.task.chain import Chain
 from sabotnb.task.commanded_cuts import CommandedCuts
+from sabotnb.task.cut_pause import timed_cut
 from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.latency_markers import LatencyMarkers
 from sabotnb.task.source_progress import OpenSplit, SourceProgress
@@ -253,6 +254,9 @@ class SourceInput:
         return self._sent(self._elements(at_once=True))
 
     def _cut(self, cut: Cut) -> Work:
+        return timed_cut(self._take(cut), self._counters)
+
+    def _take(self, cut: Cut) -> Work:
         frozen = FrozenChain()
         yield from self._chain.on_cut(cut, frozen)
         if self._progress is not None:

@@ -9,7 +9,7 @@ def test_late_rows_are_counted_by_operator_and_in_total():
 
 
 def test_a_snapshot_does_not_change():
-    counters = TaskCounters(watermarks={"a": 5}, late_rows={"a": 1}, late=1)
+    counters = TaskCounters(watermarks={"a": 5}, late_rows={"a": 1}, late=1, spilled_bytes=7, cut_pause=0.5)
     snapshot = counters.snapshot()
     assert snapshot == counters
     counters.count_late("a", 1)

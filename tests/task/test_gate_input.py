@@ -415,6 +415,7 @@ def test_a_cut_is_taken_when_every_channel_has_delivered_it():
     assert task.outputs_of(0, 1, cut(2), batch(5)) == []
     assert task.outputs_of(1, 0, cut(2)) == [cut(2), [5]]
     assert task.cuts == [1, 2]
+    assert task.counters.cut_pause > 0
 
 
 @pytest.mark.parametrize("last", [End(), Leave()])

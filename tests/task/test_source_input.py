@@ -135,7 +135,7 @@ class Cuts:
 
     def __init__(self, source, splits=None):
         self.states = {}
-        self.input, _ = source_input(source, splits, on_cut=self._note)
+        self.input, self.counters = source_input(source, splits, on_cut=self._note)
 
     def _note(self, cut, frozen, state):
         opened = [(split.id, split.position["step"]) for split in state.opened]
@@ -152,6 +152,7 @@ def test_a_cut_is_taken_between_two_polls_with_the_positions_of_all_splits():
     cuts = Cuts(source)
     waiting = [("script-1", 0), ("script-2", 0)]
     assert cuts.take(1) == ([("script-0", 0), *waiting], [])
+    assert cuts.counters.cut_pause > 0
     cuts.input.start()
     assert taken(cuts.input) == [1]
     assert cuts.take(2) == ([("script-0", 1), *waiting], [])

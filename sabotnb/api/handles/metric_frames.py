@@ -121,6 +121,7 @@ def _figures(metrics: TaskMetrics | VertexMetrics, at: float) -> dict[str, Any]:
         "state_keys": metrics.state_keys,
         "state_bytes": metrics.state_bytes,
         "spilled_bytes": metrics.spilled_bytes,
+        "cut_pause": metrics.cut_pause,
         "watermark": metrics.watermark,
         "lag": lag_of(metrics.watermark, at),
         "latency_p50": metrics.latency.p50 if metrics.latency else None,

@@ -138,6 +138,7 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
         holder=counters.holder,
         ahead=counters.ahead,
         spilled_bytes=counters.spilled_bytes,
+        cut_pause=counters.cut_pause,
     )
 
 
@@ -177,6 +178,7 @@ def _vertex(job: JobRun, vertex: JobVertex, tasks: Tasks, now: float, ahead: flo
         history=job.history.rates(name),
         dots=_dots(all_tasks),
         spilled_bytes=sum(task.spilled_bytes for task in all_tasks),
+        cut_pause=max((task.cut_pause for task in all_tasks), default=0.0),
     )
 
 

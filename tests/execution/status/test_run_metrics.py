@@ -109,6 +109,13 @@ def test_a_vertex_adds_up_its_tasks_and_names_the_busiest_and_the_skew():
     assert (write.tasks, write.states) == (2, {"RUNNING": 2})
 
 
+def test_a_vertex_has_the_longest_pause_of_its_tasks_and_all_that_they_spilled():
+    cluster = Reporting()
+    cluster.report(1, write0=TaskCounters(cut_pause=0.5, spilled_bytes=3), write1=TaskCounters(cut_pause=0.2))
+    assert [task.cut_pause for task in cluster.metrics().tasks] == [0, 0.5, 0.2]
+    assert (cluster.vertex("write").cut_pause, cluster.vertex("write").spilled_bytes) == (0.5, 3)
+
+
 def test_the_spread_of_rows_is_that_of_the_last_half_minute():
     cluster = Reporting()
     for second in range(0, 3600, 5):
