@@ -591,7 +591,7 @@ def test_the_status_lists_stored_cuts_with_their_bytes(cluster):
             cut=1, kind=CutKind.CHECKPOINT, name="", epoch=1, began=10.0, seconds=0.0, nbytes={"job/write[1]": 7}
         ),
     )
-    assert status(cluster).checkpointing == CheckpointingStatus()
+    assert status(cluster).checkpointing == CheckpointingStatus(storage="/checkpoints")
 
 
 def test_the_status_says_what_a_cut_waits_for_and_why_the_last_ones_failed(cluster):
@@ -602,7 +602,7 @@ def test_the_status_says_what_a_cut_waits_for_and_why_the_last_ones_failed(clust
     cluster.deaf = {"agent-2"}
     cut(cluster)
     assert status(cluster).checkpointing == CheckpointingStatus(
-        since=30.0, missing=2, failures=2, last_failure="no room"
+        storage="/checkpoints", since=30.0, missing=2, failures=2, last_failure="no room"
     )
 
 
@@ -611,7 +611,7 @@ def test_the_status_says_from_where_a_run_goes_on_and_how_much_is_done_again(clu
     cut(cluster)
     cluster.now += 4
     cluster.feed(BROKEN)
-    expected = CheckpointingStatus(restored="checkpoint 1", replayed=4.0)
+    expected = CheckpointingStatus(storage="/checkpoints", restored="checkpoint 1", replayed=4.0)
     assert status(cluster).checkpointing == expected
     metrics = cluster.machine.overview.metrics(cluster.now, cluster.now, "job")
     assert metrics.finding.sentence.endswith("The job starts again from checkpoint 1.")
