@@ -53,7 +53,11 @@ class Config:
     """A job whose rows only its session reads is canceled when that session has been lost for so long."""
 
     commit_wait_seconds: float = 60.0
-    """A job without an agent that can commit or remove its output, or with too few slots to start again, fails then."""
+    """A job without an agent that can commit or remove its output, or on which it can start again, fails then."""
+
+    restart_wait_seconds: float = 3.0
+    """A job that starts again with too few slots waits so long for more, then its tasks share slots: a worker that was
+    killed is back in two."""
 
     store: str = field(default="", repr=False)
     """The job store, as the URL of a database; empty for the file in the user's data folder."""

@@ -134,6 +134,10 @@ class JobRun:
     """The losses of workers and connections after which it began again, or may; the last one is the newest."""
     restart_ready: bool = False
     """True while it is RESTARTING, no task of it is left, and it waits for slots."""
+    restart_deadline: float = 0.0
+    """When the run fails unless an agent has joined on which it can start again, by the machine's clock."""
+    shared_slots: int | None = None
+    """How many slots its tasks share since a restart with too few; None if each has the slot that it needs."""
     attempts: int = 0
     """How many attempts at its tasks were made, in all epochs: the number of the next one."""
     successor: JobRun | None = None

@@ -102,7 +102,7 @@ class Machine:
         self.overview = Overview(state)
         self._scheduling = Scheduling(state)
         config = config or Config()
-        self._ending = Termination(state, self._scheduling, config.commit_wait_seconds)
+        self._ending = Termination(state, self._scheduling, config)
         self._sessions = Sessions(state, self._ending, config.session_lost_seconds)
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
@@ -150,6 +150,8 @@ class Machine:
             if job.awaits_committer:  # the last agent was lost
                 yield from self._ending.ask_committer(now, job)
         yield from self._scheduling.place_pending(now)
+        for job in list(self.jobs.values()):
+            yield from self._ending.await_slots(now, job)
 
     def _agent_leaving(self, _now: float, event: AgentLeaving) -> Iterable[Instruction]:
         if event.agent not in self.agents:

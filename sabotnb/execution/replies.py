@@ -71,6 +71,16 @@ def cause(failure: Failure) -> str:
     return failure.message.partition(". ")[0]
 
 
+def survived(job: JobRun) -> str:
+    """The last loss after which a run began again, and what that cost it; empty if there was none."""
+    if job.survived is None:
+        return ""
+    lost = cause(job.survived)
+    if job.shared_slots is None or job.state not in (JobState.DEPLOYING, JobState.RUNNING):
+        return lost
+    return f"{lost}; it runs in {job.shared_slots} of the {len(job.slot_requests)} slots that it needs, and is slower"
+
+
 def rows_passed_on(failure: Failure, sinks: Sequence[str]) -> Failure:
     """A run with files lost a worker after a client may have taken rows of it."""
     return Failure(

@@ -10,8 +10,14 @@ whatever the lost worker still does belongs to an epoch that is over::
                                             |  none is left, and the pause is over (RestartDue)
                                             v
                                         RESTARTING: waits for slots --> DEPLOYING in the next epoch
-                                            |  none in time (RestartOverdue)
+                                            |  too few in time (RestartOverdue)
+                                            +--> its tasks share slots --> DEPLOYING
+                                            |  no agent in time (RestartOverdue)
                                             +--> FAILING
+
+**Too few slots.** A worker that was killed is usually back after ``restart_wait_seconds``. If not, tasks of a vertex
+share slots, also those of other jobs: the run is slower, but it goes on (``SlotPool.request_shared``). It keeps its
+parallelism, so the checkpoints still fit, and has its own slots again after the next restart that finds enough of them.
 
 **From where.** The last stored cut, or the beginning if there is none (``JobRun.create_tasks``). If its files cannot be
 read, the run goes on from the next older one that the machine still keeps, and says so. Output that was committed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.placement import strategy
+from sabotnb.execution.placement import SlotRequest, strategy
 from sabotnb.execution.restoring import task_restores
-from sabotnb.execution.slots import assign
+from sabotnb.execution.slots import Slot, assign
 from sabotnb.execution.split_handout import first_splits
 from sabotnb.protocol import Deploy, DropRun, Instruction, JobChanged, JobState, TaskState
 
@@ -42,17 +42,29 @@ class Scheduling:
         for job in pending:
             requests = job.slot_requests
             slots = self._state.pool.request(job.name, requests, strategy(job.request.placement))
-            if slots is None:
-                continue
-            job.create_tasks(assign(job.topology.vertices.values(), requests, slots))
-            job.move(JobState.DEPLOYING, now)
-            for task in job.tasks.values():
-                job.move_task(task, TaskState.DEPLOYING)
-            yield JobChanged(job.name, job.state)
-            base = job.cuts.base
-            restores = task_restores(base, job.topology, list(job.tasks)) if base is not None else {}
-            deployments = job.deployments(self._state.agents, first_splits(job, restores), restores)
-            yield from (Deploy(agent, deployment) for agent, deployment in deployments)
+            if slots is not None:
+                yield from self._deploy(now, job, requests, slots)
+
+    def place_shared(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """Let the tasks of a run that starts again share the slots there are; nothing if there is no agent for them."""
+        requests = job.slot_requests
+        slots = self._state.pool.request_shared(job.name, requests, strategy(job.request.placement))
+        if slots is not None:
+            yield from self._deploy(now, job, requests, slots)
+
+    def _deploy(
+        self, now: float, job: JobRun, requests: Sequence[SlotRequest], slots: Sequence[Slot]
+    ) -> Iterable[Instruction]:
+        job.create_tasks(assign(job.topology.vertices.values(), requests, slots))
+        job.shared_slots = len(set(slots)) if len(set(slots)) < len(slots) else None
+        job.move(JobState.DEPLOYING, now)
+        for task in job.tasks.values():
+            job.move_task(task, TaskState.DEPLOYING)
+        yield JobChanged(job.name, job.state)
+        base = job.cuts.base
+        restores = task_restores(base, job.topology, list(job.tasks)) if base is not None else {}
+        deployments = job.deployments(self._state.agents, first_splits(job, restores), restores)
+        yield from (Deploy(agent, deployment) for agent, deployment in deployments)
 
     def forget(self, job: JobRun) -> Iterable[Instruction]:
         """Tell agents to drop everything that they keep of a run that is over."""

@@ -11,6 +11,8 @@ Invariants:
 
 - A slot is free or held by exactly one job. A job receives every slot that it requests in one step, or none. Partial
   allocation could deadlock: two jobs would each hold what the other one waits for.
+- A run that starts again with too few slots may share (``request_shared``): a slot then holds several tasks of a
+  vertex, and if no slot is free, tasks of several jobs. That is slower, but the run does not end for lack of slots.
 - Slots are counted strictly; cores and memory only rank agents and may be overcommitted.
 - A slot is held from allocation until its run has ended (``release``) or its agent is lost (``unregister_node``), also
   after its own task has finished. Slots are held by job name, so a run must release them before its successor begins.
@@ -22,7 +24,8 @@ Free capacity is computed from the held slots for each request instead of being 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 
 from sabotnb.execution.placement import Node, SlotRequest, Strategy, round_robin
 from sabotnb.protocol import AgentInfo, JobVertex
@@ -56,7 +59,8 @@ class SlotPool:
 
     def __init__(self) -> None:
         self._nodes: dict[str, AgentInfo] = {}
-        self._held: dict[Slot, tuple[str, SlotRequest]] = {}
+        self._held: dict[Slot, list[tuple[str, SlotRequest]]] = {}
+        """The jobs that hold a slot, and for what."""
         self._closed: set[str] = set()
 
     def register_node(self, agent: AgentInfo) -> None:
@@ -72,23 +76,46 @@ class SlotPool:
         self._nodes.pop(agent, None)
         self._closed.discard(agent)
         lost = [slot for slot in self._held if slot.agent == agent]
-        return frozenset(self._held.pop(slot)[0] for slot in lost)
+        return frozenset(job for slot in lost for job, _request in self._held.pop(slot))
 
     def request(self, job: str, requests: Sequence[SlotRequest], strategy: Strategy = round_robin) -> list[Slot] | None:
         """Allocate one slot per request to ``job``; returns None, and allocates nothing, if they do not all fit."""
-        agents = strategy(requests, [node for node in self.nodes() if node.agent not in self._closed])
+        agents = strategy(requests, self._open_nodes())
         if agents is None:
             return None
         slots = []
         for agent, request in zip(agents, requests, strict=True):
             slot = next(slot for slot in self._all(agent) if slot not in self._held)
-            self._held[slot] = (job, request)
+            self._hold(slot, job, request)
             slots.append(slot)
         return slots
 
+    def request_shared(
+        self, job: str, requests: Sequence[SlotRequest], strategy: Strategy = round_robin
+    ) -> list[Slot] | None:
+        """Allocate slots of which each serves several requests; returns None, and allocates nothing, if no agent fits.
+
+        They are free slots, or where agents with the requested tags have none, slots that other jobs hold.
+        """
+        nodes = self._open_nodes()
+        agents = _shared(requests, nodes, strategy) or _shared(
+            requests, [replace(node, free=node.slots) for node in nodes], strategy
+        )
+        if agents is None:
+            return None
+        turns = {agent: cycle(self._free(agent) or list(self._all(agent))) for agent in dict.fromkeys(agents)}
+        slots = [next(turns[agent]) for agent in agents]
+        for slot, request in zip(slots, requests, strict=True):
+            self._hold(slot, job, request)
+        return slots
+
     def release(self, job: str) -> None:
-        """Free every slot that ``job`` holds."""
-        self._held = {slot: holder for slot, holder in self._held.items() if holder[0] != job}
+        """Free every slot that ``job`` holds, of which it may share some with other jobs."""
+        others = {
+            slot: [(holder, request) for holder, request in holders if holder != job]
+            for slot, holders in self._held.items()
+        }
+        self._held = {slot: holders for slot, holders in others.items() if holders}
 
     def nodes(self) -> list[Node]:
         """The free capacity of each agent, in order of registration."""
@@ -98,8 +125,9 @@ class SlotPool:
         """Count total, free and held slots."""
         total = sum(agent.slots for agent in self._nodes.values())
         holders: dict[str, int] = {}
-        for job, _request in self._held.values():
-            holders[job] = holders.get(job, 0) + 1
+        for slot_holders in self._held.values():
+            for job in {job for job, _request in slot_holders}:
+                holders[job] = holders.get(job, 0) + 1
         return SlotStatistics(total, total - len(self._held), len(self._nodes), holders)
 
     def could_ever_fit(self, requests: Sequence[SlotRequest], strategy: Strategy = round_robin) -> bool:
@@ -110,17 +138,42 @@ class SlotPool:
     def _all(self, agent: str) -> Iterable[Slot]:
         return (Slot(agent, index) for index in range(self._nodes[agent].slots))
 
+    def _free(self, agent: str) -> list[Slot]:
+        return [slot for slot in self._all(agent) if slot not in self._held]
+
+    def _hold(self, slot: Slot, job: str, request: SlotRequest) -> None:
+        self._held.setdefault(slot, []).append((job, request))
+
+    def _open_nodes(self) -> list[Node]:
+        return [node for node in self.nodes() if node.agent not in self._closed]
+
     def _empty(self, agent: AgentInfo) -> Node:
         cpu = agent.resources.get("cpu", float(agent.slots))
         memory = int(agent.resources.get("memory", agent.slots * SlotRequest().memory))
         return Node(agent.id, agent.host, agent.slots, agent.slots, cpu, memory, agent.tags)
 
     def _node(self, agent: AgentInfo) -> Node:
-        node = self._empty(agent)
-        for slot in self._all(agent.id):
-            if slot in self._held:
-                node = node.take(self._held[slot][1])
-        return node
+        empty = self._empty(agent)
+        held = [self._held[slot] for slot in self._all(agent.id) if slot in self._held]
+        requests = [request for holders in held for _job, request in holders]
+        return replace(
+            empty,
+            free=empty.free - len(held),
+            cpu=empty.cpu - sum(request.cpu for request in requests),
+            memory=empty.memory - sum(request.memory for request in requests),
+        )
+
+
+def _shared(requests: Sequence[SlotRequest], nodes: Sequence[Node], strategy: Strategy) -> list[str] | None:
+    """The agent of each request if a free slot serves several of them, and no more than it takes to place them all."""
+    free = sum(node.free for node in nodes)
+    each = -(-len(requests) // free) if free else len(requests)
+    while True:
+        widened = [replace(node, free=node.free * each, slots=node.slots * each) for node in nodes]
+        agents = strategy(requests, widened)
+        if agents is not None or each >= len(requests):
+            return agents
+        each *= 2
 
 
 def slot_requests(vertices: Collection[JobVertex]) -> list[SlotRequest]:

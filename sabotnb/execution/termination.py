@@ -34,6 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.execution import checkpoint_coordinator as coordinator
 from sabotnb.execution import replies
@@ -72,10 +73,11 @@ MOST_COMMITTERS = 5
 class Termination:
     """Ends runs: cancels their tasks, has agents commit or abort their output, and frees their slots."""
 
-    def __init__(self, state: ClusterState, scheduling: Scheduling, commit_wait_seconds: float) -> None:
+    def __init__(self, state: ClusterState, scheduling: Scheduling, config: Config) -> None:
         self._state = state
         self._scheduling = scheduling
-        self._commit_wait_seconds = commit_wait_seconds
+        self._commit_wait_seconds = config.commit_wait_seconds
+        self._restart_wait_seconds = config.restart_wait_seconds
 
     def fail(
         self, now: float, job: JobRun, failure: Failure, suspects: frozenset[str] | None = None
@@ -163,14 +165,30 @@ class Termination:
             return
         self._state.pool.release(job.name)
         job.restart_ready = True
+        job.restart_deadline = now + self._commit_wait_seconds
         yield JobChanged(job.name, job.state)
-        yield SetTimer(RestartOverdue(job.id, job.epoch), now + self._commit_wait_seconds)
         yield from self._scheduling.place_pending(now)
+        yield from self.await_slots(now, job)
+
+    def await_slots(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """Let a run that can start again, but for its slots, wait a little for more agents.
+
+        Called for each agent that joins, too: the workers of a machine that comes back join one after the other.
+        """
+        if job.restart_ready:
+            until = min(now + self._restart_wait_seconds, job.restart_deadline)
+            yield SetTimer(RestartOverdue(job.id, job.epoch), max(now, until))
 
     def restart_overdue(self, now: float, event: RestartOverdue) -> Iterable[Instruction]:
-        """Fail a run that has waited too long for slots to start again."""
+        """Let a run that has waited for slots share those there are; without any it fails at its deadline."""
         job = self._restarting(event)
-        if job is None:
+        if job is None or not job.restart_ready:
+            return
+        yield from self._scheduling.place_shared(now, job)
+        if job.state is not JobState.RESTARTING:
+            return
+        if now < job.restart_deadline:
+            yield SetTimer(event, job.restart_deadline)
             return
         missing = replies.missing_slots(job.slot_requests, self._state.pool.statistics())
         job.failure = replies.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)

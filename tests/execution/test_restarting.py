@@ -1,5 +1,7 @@
 """Runs that lose a worker and begin again, or say why they do not."""
 
+from collections import Counter
+
 import pytest
 from simulator import Simulator, agent, request
 
@@ -310,15 +312,117 @@ def test_a_run_without_slots_waits_for_a_worker():
     assert cluster.state() == "RUNNING"
 
 
-def test_a_run_that_gets_no_slots_in_time_fails_and_its_files_are_removed():
+def placed(job):
+    """The number of tasks in each slot."""
+    return Counter(f"{task.slot.agent}/{task.slot.index}" for task in job.tasks.values())
+
+
+def test_a_run_shares_the_slots_that_are_left_after_a_short_wait():
+    cluster = Simulator(agents=2, slots=2)
+    job = writing(cluster, JobVertex("read", 4, reads=True), JobVertex("write", 4))
+    cluster.lose(2)
+    again(cluster)
+    before = cluster.now
+    assert cluster.state() == "RESTARTING"
+    cluster.fire(RestartOverdue)
+    assert (cluster.state(), round(cluster.now - before, 3)) == ("RUNNING", 3.0)
+    assert placed(job) == {"agent-1/0": 4, "agent-1/1": 4}
+    sentence = (
+        "worker agent-2 (process 2 on host) was lost: connection closed; "
+        "it runs in 2 of the 4 slots that it needs, and is slower"
+    )
+    assert cluster.machine.overview.status("job").lost == sentence
+    assert cluster.machine.overview.metrics(cluster.now, cluster.now, "job").lost == sentence
+    cluster.finish()
+    assert cluster.state() == "FINISHED"
+    assert cluster.machine.overview.status("job").lost == sentence.partition(";")[0]
+    assert cluster.machine.pool.statistics().holders == {}
+
+
+def test_it_has_its_own_slots_again_after_a_restart_that_finds_enough():
     cluster = Simulator(agents=2, slots=1)
     job = writing(cluster)
     cluster.lose(2)
     again(cluster)
     cluster.fire(RestartOverdue)
+    assert placed(job) == {"agent-1/0": 2}
+    cluster.feed(AgentUp(agent(3, 1)))
+    cluster.feed(AgentUp(agent(4, 1)))
+    cluster.lose(1)
+    again(cluster)
+    assert (cluster.state(), placed(job)) == ("RUNNING", {"agent-3/0": 1, "agent-4/0": 1})
+    assert "slower" not in cluster.machine.overview.status("job").lost
+
+
+def test_a_worker_that_joins_makes_it_wait_again_for_the_next_one():
+    cluster = Simulator(agents=2, slots=1)
+    job = writing(cluster)
+    cluster.lose(1)
+    cluster.lose(2)
+    again(cluster)
+    cluster.fire(RestartOverdue)
+    assert cluster.state() == "RESTARTING"
+    cluster.now += 7
+    cluster.feed(AgentUp(agent(3, 1)))
+    assert cluster.state() == "RESTARTING"
+    cluster.now += 2
+    cluster.feed(AgentUp(agent(4, 1)))
+    assert (cluster.state(), placed(job)) == ("RUNNING", {"agent-3/0": 1, "agent-4/0": 1})
+
+
+def test_a_run_may_share_the_slots_of_other_jobs():
+    cluster = Simulator(agents=2, slots=2)
+    for name in ("one", "two"):
+        cluster.submit(request(name, restarts=True))
+    cluster.lose(2)
+    again(cluster)
+    cluster.fire(RestartOverdue)
+    assert (cluster.state("one"), cluster.state("two")) == ("RUNNING", "RUNNING")
+    statistics = cluster.machine.pool.statistics()
+    assert (statistics.free, statistics.holders) == (0, {"one": 2, "two": 2})
+    cluster.finish("one")
+    statistics = cluster.machine.pool.statistics()
+    assert (statistics.free, statistics.holders) == (0, {"two": 2})
+    cluster.finish("two")
+    assert cluster.machine.pool.statistics().free == 2
+
+
+def test_a_run_shares_no_slots_of_agents_without_its_tags():
+    cluster = Simulator(agents=1, slots=4)
+    cluster.feed(AgentUp(agent(2, 1, tags=frozenset({"gpu"}))))
+    writing(cluster, JobVertex("work", 1, tags=frozenset({"gpu"})))
+    cluster.lose(2)
+    again(cluster)
+    cluster.fire(RestartOverdue)
+    assert cluster.state() == "RESTARTING"
+    cluster.fire(RestartOverdue)
     assert cluster.state() == "FAILED"
-    assert "The job needs 2 slots, 1 free, and waited 60 s to start again." in job.failure.message
+
+
+def test_a_new_run_waits_for_its_slots_and_shares_none():
+    cluster = Simulator(agents=2, slots=1)
+    writing(cluster)
+    cluster.submit(request("later"))
+    cluster.lose(2)
+    again(cluster)
+    cluster.fire(RestartOverdue)
+    assert (cluster.state(), cluster.state("later")) == ("RUNNING", "PENDING")
+
+
+def test_a_run_without_any_agent_in_time_fails_and_its_files_are_removed():
+    cluster = Simulator(agents=1, slots=2)
+    job = writing(cluster)
+    cluster.lose(1)
+    again(cluster)
+    began = cluster.now
+    cluster.fire(RestartOverdue)
+    assert cluster.state() == "RESTARTING"
+    cluster.fire(RestartOverdue)
+    assert (cluster.state(), cluster.now - began) == ("FAILING", 60)
+    assert "The job needs 2 slots, 0 free, and waited 60 s to start again." in job.failure.message
+    cluster.feed(AgentUp(agent(2, 2)))
     assert [commit.action for commit in cluster.told_to(Commit)] == ["abort"]
+    assert cluster.state() == "FAILED"
 
 
 @pytest.mark.parametrize("slots", [True, False], ids=["pausing", "without slots"])

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +137,43 @@ def test_no_slot_is_given_twice(offers, wanted, name):
         assert given_slots is None
     else:
         assert len(set(given_slots)) == wanted
+
+
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize(
+    ("offers", "wanted", "expected"),
+    [((2,), 4, [2, 2]), ((1, 1), 5, [2, 3]), ((1, 3), 8, [2, 2, 2, 2]), ((2, 2), 2, [1, 1]), ((4,), 1, [1])],
+)
+def test_requests_share_the_slots_evenly(offers, wanted, expected, name):
+    slots = pool(*offers).request_shared("job", [SlotRequest()] * wanted, strategy(name))
+    assert sorted(Counter(slots).values()) == expected
+
+
+def test_slots_are_shared_without_closed_agents_and_only_where_the_tags_are():
+    slots = pool(2, 2)
+    slots.register_node(agent(3, 1, tags=frozenset({"gpu"})))
+    slots.close_node("agent-1")
+    gpu = SlotRequest(tags=frozenset({"gpu"}))
+    shared = slots.request_shared("job", [gpu] * 3 + [SlotRequest()] * 3)
+    assert {slot.agent for slot in shared[:3]} == {"agent-3"}
+    assert {slot.agent for slot in shared[3:]} <= {"agent-2", "agent-3"}
+    slots.close_node("agent-3")
+    assert slots.request_shared("other", [gpu]) is None
+    assert slots.statistics().holders == {"job": len(set(shared))}
+
+
+def test_free_slots_are_shared_before_held_ones_and_held_ones_are_free_when_all_have_left():
+    slots = pool(1, 1)
+    slots.request("one", [SlotRequest()])
+    assert {slot.agent for slot in slots.request_shared("two", [SlotRequest()] * 3)} == {"agent-2"}
+    assert {slot.agent for slot in slots.request_shared("three", [SlotRequest()] * 2)} == {"agent-1", "agent-2"}
+    assert slots.statistics().holders == {"one": 1, "two": 1, "three": 2}
+    free = []
+    for job in ("one", "two", "three"):
+        slots.release(job)
+        free.append(slots.statistics().free)
+    assert free == [0, 0, 2]
+    assert slots.nodes() == pool(1, 1).nodes()
 
 
 def test_slots_are_shared_within_a_group_by_tasks_of_one_index():

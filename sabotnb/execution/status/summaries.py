@@ -57,7 +57,7 @@ def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunS
         failure=job.failure,
         note=job.note,
         waits=waits,
-        lost=replies.cause(job.survived) if job.survived else "",
+        lost=replies.survived(job),
         tasks=tuple(map(_task_status, job.tasks.values())),
         checkpoints=tuple(job.cuts.shown),
         checkpointing=checkpointing_status(job),
