@@ -183,6 +183,15 @@ class ClusterClient:
             raise self._unknown(run)
         return answer.views[0], answer.at
 
+    def operator(self, run: RunId, name: str) -> tuple[RunStatus, str]:
+        """The status of the run, and the id of the operator ``name``, which may be the beginning of it.
+
+        Raises:
+            JobError: there is no such operator, the message lists those there are.
+        """
+        status = self.status(run)
+        return status, operator_of(status, name)
+
     def knows(self, run: RunId) -> bool:
         """True if this cluster still knows that run."""
         try:

@@ -483,6 +483,32 @@ def test_the_env_shows_its_slots(env: sb.Env) -> None:
     assert repr(env).endswith(f": 2 workers, {slots['free'].sum()} of 8 slots free")
 
 
+def test_keys_are_in_the_task_that_their_rows_go_to(numbers: sb.Stream) -> None:
+    def task(batch: pa.RecordBatch) -> pa.RecordBatch:
+        thread = pa.array([threading.current_thread().name] * len(batch))
+        return pa.RecordBatch.from_arrays([batch["key"], thread], ["key", "thread"])
+
+    keyed = numbers.with_columns(key=col("x") % 10).partition_by("key")
+    job = keyed.map_batches(task, schema={"key": "int64", "thread": "string"}).named("seen").sink_live().run("keys")
+    job.wait(timeout=60)
+    threads = dict(zip(job.rows["key"].to_pylist(), job.rows["thread"].to_pylist(), strict=True))
+    owners = job.keys("see", range(10))
+    assert list(owners) == ["key", "group", "task", "agent"]
+    agents = job.metrics().query("vertex == 'seen'").set_index("index")["agent"]
+    for row in owners.to_dict("records"):
+        assert f"seen[{row['task']}]" in threads[row["key"]]
+        assert row["agent"] == agents[row["task"]]
+    assert set(owners["task"]) == {0, 1}
+
+
+def test_keys_of_an_unknown_operator_name_those_there_are(numbers: sb.Stream) -> None:
+    job = numbers.distinct("even").sink_live().run("even")
+    with pytest.raises(errors.JobError, match=r"job 'even' has no operator 'window'; choose one of: .*distinct_0"):
+        job.keys("window", [True])
+    with pytest.raises(errors.JobError, match=r"'source_0' has no keys.*; these have: distinct_0"):
+        job.keys("source", [True])
+
+
 def test_explain_is_kept_with_the_job(numbers: sb.Stream, tmp_path: Path) -> None:
     sink = numbers.filter(col("x") < 5).partition_by("x").map_rows(dict).sink_parquet(tmp_path / "out")
     job = sink.run("explained")

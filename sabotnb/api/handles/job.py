@@ -12,6 +12,7 @@ from sabotnb import plan
 from sabotnb.api.boundary import boundary
 from sabotnb.api.handles import metric_frames
 from sabotnb.api.handles.diagnosis import Why
+from sabotnb.api.handles.key_owners import key_owners
 from sabotnb.api.handles.sample_frames import samples_frame
 from sabotnb.api.handles.savepoints import Savepoint, checkpoints_frame
 from sabotnb.api.handles.status import JobResult, JobStatus, assignment
@@ -156,6 +157,22 @@ class Job:
     def assignment(self) -> str:
         """Return, as text, which task runs in which slot of which agent."""
         return assignment(self._client.status(self.run_id))
+
+    def keys(self, operator: str, values: object) -> pd.DataFrame:
+        """Return where keys of ``operator`` are: a row per value with the key, its ``group``, ``task`` and ``agent``.
+
+        ``values`` are keys, one or a list; of several key columns each is a tuple, a dict, or a row of a data frame.
+        They need not have occurred. The group of a key never changes; a restart may move its task to another agent.
+
+        Raises:
+            JobError: there is no such operator, or it has no keys (the message lists those that have); or a value is of
+                another type.
+        """
+        status, named = self._client.operator(self.run_id, operator)
+        levels = self._client.levels(self.run_id)
+        if levels is None:
+            raise JobError(f"the graph of job {self.name!r} was not kept, so the types of its keys are not known")
+        return pandas_frame(key_owners(status, levels.execution, named, values))
 
     def explain(self) -> str:
         """Return the job's logical, optimized and physical graph, as submitted."""
