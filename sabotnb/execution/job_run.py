@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sabotnb.execution.committables import merged
 from sabotnb.execution.placement import SlotRequest
-from sabotnb.execution.restoring import finished_splits
+from sabotnb.execution.restoring import finished_splits, without_operators
 from sabotnb.execution.run_cuts import RunCuts
 from sabotnb.execution.slots import Slot, slot_requests
 from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
@@ -181,7 +181,8 @@ class JobRun:
     @property
     def next_base(self) -> StoredCut | None:
         """What its next epoch is restored from."""
-        return self.cuts.last or self.request.start_from
+        start = self.request.start_from
+        return self.cuts.last or (start and without_operators(start, self.request.drop_state))
 
     @property
     def restarts(self) -> int:

@@ -5,7 +5,8 @@ Theory of operation
 Operators are known by their ids, so a run may be restored from a cut of another graph. Each operator finds the vertex
 that it was in. With the parallelism of that vertex, a task takes the snapshot of its own index, else those of all tasks
 of the vertex, of which it loads the key groups that it owns now. An operator that the cut does not know begins empty.
-A run that has not all operators with state of the cut is refused, unless it says whose state is to be dropped.
+A run that has not all operators with state of the cut is refused, unless it says whose state is to be dropped. An
+operator of the run that has the id of one whose state is dropped begins empty too: it is another one.
 
 A source goes on with the splits that were open in the cut, each at its position. Those that it had read completely are
 not read again. All others are handed out again, also those that a task had been handed and had not begun: the cut does
@@ -14,12 +15,38 @@ not say which these are. A task that had ended in the cut reads no more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from sabotnb.protocol import JobTopology, JobVertex, Memo, Split, StoredCut, TaskId, TaskRestore, TaskSnapshot
 
 OUT = ""
 """The key of the watermark that has left a task among its event times."""
+
+
+DROPPED = " (dropped)"
+"""Follows the ids of operators in a cut whose state is dropped."""
+
+
+def without_operators(cut: StoredCut, dropped: Collection[str]) -> StoredCut:
+    """Return ``cut`` without the operators in ``dropped``: no operator of a run has their ids there."""
+    if not dropped:
+        return cut
+
+    def known(operator: str) -> str:
+        return operator + DROPPED if operator in dropped else operator
+
+    tasks = {
+        task: replace(
+            snapshot,
+            memos={known(operator): memo for operator, memo in snapshot.memos.items()},
+            event_times={known(operator): at for operator, at in snapshot.event_times.items()},
+            stateful=tuple(map(known, snapshot.stateful)),
+        )
+        for task, snapshot in cut.tasks.items()
+    }
+    operators = {vertex: tuple(map(known, chain)) for vertex, chain in cut.operators.items()}
+    return replace(cut, tasks=tasks, operators=operators)
 
 
 def task_restores(cut: StoredCut, topology: JobTopology, tasks: Sequence[TaskId]) -> dict[TaskId, TaskRestore]:
@@ -91,6 +118,12 @@ def _restore(
         event_times=event_times,
         ended=all(part.ended for part in parts),
         rescaled=rescaled,
+        dropped=tuple(
+            operator
+            for operator in vertex.operator_ids
+            for origin in snapshots
+            if operator + DROPPED in cut.operators[origin]
+        ),
     )
 
 

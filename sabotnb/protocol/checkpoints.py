@@ -112,6 +112,8 @@ class TaskRestore:
     here. ``event_times`` as in ``TaskSnapshot``, the smallest of them. A task that had ``ended`` tells only its
     downstream tasks so. The splits that were opened come as the task's first splits.
 
+    The state that ``files`` have of the operators in ``dropped`` is not loaded: these begin empty.
+
     ``rescaled`` if the parallelism is not that of the cut. Then every task of the vertex gets the ``files`` of all its
     tasks, in one order: state that belongs to no key group goes to the tasks in turn, file by file.
     """
@@ -121,3 +123,4 @@ class TaskRestore:
     event_times: Mapping[str, int] = field(default_factory=dict)
     ended: bool = False
     rescaled: bool = False
+    dropped: tuple[str, ...] = ()

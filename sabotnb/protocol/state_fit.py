@@ -107,5 +107,5 @@ def _shown(name: str) -> str:
 
 def _refused(operator: str, difference: str) -> CheckpointError:
     return CheckpointError(
-        f"operator {operator!r} {difference}. Change it back, or begin with empty state: .run(..., fresh=True)"
+        f"operator {operator!r} {difference}. Change it back, or let it begin empty: .run(drop_state=[{operator!r}])"
     )

@@ -74,6 +74,7 @@ class Assembly:
         """Load the states of the operators, which are open; CheckpointError or StepFailed if that is impossible."""
         restore, nodes = self.assignment.restore, self.assignment.vertex.operators
         if restore is not None:
+            nodes = tuple(node for node in nodes if node.id not in restore.dropped)
             load_states(chain.states, nodes, restore.files, OwnedState.of(self.assignment, restore), self.steps)
             chain.restore(restore.event_times, restore.memos)
 

@@ -322,6 +322,23 @@ def test_state_of_an_operator_that_is_missing_is_refused_unless_it_is_dropped(cl
     assert cluster.submit(dropping).how == "started"
 
 
+def test_an_operator_whose_state_is_dropped_begins_empty(cluster):
+    job = running(cluster, splits=SPLITS, start_from=savepoint(COUNTED), drop_state=("count",))
+    assert restores(cluster)["count", 0] == TaskRestore((StateFile("f0", 1, 1),), {}, {"write": 4}, dropped=("count",))
+    cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    cluster.fire(RestartDue)
+    assert (job.epoch, restores(cluster)["count", 0].dropped) == (2, ())
+
+
+def test_a_source_whose_position_is_dropped_reads_from_its_beginning(cluster):
+    job = running(
+        cluster, splits=SPLITS, start_from=savepoint(COUNTED, finished={"read": ("a",)}), drop_state=("read",)
+    )
+    assert (first_splits(cluster), job.finished_before) == ({0: [("a", {})], 1: [("b", {})]}, {})
+    assert sorted(restores(cluster)) == [("count", 0), ("count", 1)]
+
+
 @pytest.mark.parametrize(
     "snapshot",
     [

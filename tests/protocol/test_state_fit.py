@@ -59,7 +59,7 @@ def test_another_type_is_refused_with_both(saved, now):
         fitted({"a": saved}, {"a": now})
     assert str(refused.value) == (
         f"operator 'join_0' has the field 'a', which was {saved} in the checkpoint, and is {now} now. Change it back, "
-        "or begin with empty state: .run(..., fresh=True)"
+        "or let it begin empty: .run(drop_state=['join_0'])"
     )
 
 
