@@ -109,15 +109,18 @@ class Env(Hinted):
         placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
         checkpoint: Checkpointing | None = ALWAYS,
+        drop_state: Sequence[str] = (),
+        fresh: bool = False,
     ) -> Job:
         """Start a job from a job graph, such as one that ``JobGraph.from_dict`` has read; returns at once.
 
         Names, options and errors are those of ``Sink.run``. Live sinks keep their rows for the job's handle; a callback
         is a function of the session that wrote it, so a graph that has one is refused (GraphError).
         """
-        return submission.run_graph(
-            self, name, graph, submission.RunOptions(parallelism, placement, optimize, checkpoint)
+        options = submission.RunOptions(
+            parallelism, placement, optimize, checkpoint, drop_state=tuple(drop_state), fresh=fresh
         )
+        return submission.run_graph(self, name, graph, options)
 
     def close(self) -> None:
         """Leave the cluster, and end it, with its jobs, if this session started it."""

@@ -51,6 +51,7 @@ class Sink(Hinted):
         checkpoint: Checkpointing | None = ALWAYS,
         start_from: StartFrom = None,
         drop_state: str | Sequence[str] = (),
+        fresh: bool = False,
         env: Env | None = None,
     ) -> Job:
         """Start a job for this sink alone, on ``env`` or the newest one; returns at once.
@@ -59,11 +60,14 @@ class Sink(Hinted):
         round_robin, least_loaded, resource_aware or locality. ``optimize=False`` runs the graph as it was described,
         to see what the optimizer changes. ``checkpoint`` says how often the run saves what it needs to go on after a
         failure (``sb.checkpoint``); None: never. A job without a name is named after its cell. If a job of this name
-        still runs, ``run`` attaches to it if its graph is the same, and replaces it otherwise.
+        still runs, ``run`` attaches to it if its graph is the same. A changed job goes on with the state and the output
+        of the running one, which is stopped with a savepoint if it takes checkpoints, and replaced otherwise: operators
+        are found by their names. ``run`` waits until it has begun. ``fresh=True`` begins from nothing.
 
         ``start_from``: a savepoint, its path, or the number or name of a checkpoint of the job of this name: the run
         goes on with the state of the operators that have the same ids, at any parallelism; those without state in it
-        begin empty. Operators of it that the stream does not have any more must be named in ``drop_state``.
+        begin empty. Operators of it that the stream does not have any more must be named in ``drop_state``; those named
+        there that it has begin empty.
 
         Raises:
             CheckpointError: there is no such checkpoint, or its state does not fit the stream.
@@ -71,7 +75,9 @@ class Sink(Hinted):
             SinkError: the output cannot be written there.
             JobNameTaken: another session that is connected runs a job of this name.
         """
-        options = submission.RunOptions(parallelism, placement, optimize, checkpoint, start_from, _names(drop_state))
+        options = submission.RunOptions(
+            parallelism, placement, optimize, checkpoint, start_from, _names(drop_state), fresh
+        )
         return submission.run_targets(envs.needed(env), name, [self.target], options)
 
     def explain(self) -> str:
@@ -98,6 +104,7 @@ def run(
     checkpoint: Checkpointing | None = ALWAYS,
     start_from: StartFrom = None,
     drop_state: str | Sequence[str] = (),
+    fresh: bool = False,
     env: Env | None = None,
 ) -> Job:
     """Start one job with several sinks; operators that they share run once. See ``Sink.run``."""
@@ -109,7 +116,7 @@ def run(
     if strange:
         raise GraphError(f"run takes sinks, not {type(strange[0]).__name__}; end the stream: .sink_parquet('out')")
     targets = [sink.target for sink in sinks]
-    options = submission.RunOptions(parallelism, placement, optimize, checkpoint, start_from, _names(drop_state))
+    options = submission.RunOptions(parallelism, placement, optimize, checkpoint, start_from, _names(drop_state), fresh)
     return submission.run_targets(envs.needed(env), name, targets, options)
 
 

@@ -37,14 +37,18 @@ class BlobStore:
         """Keep ``blobs`` until ``drop``."""
         self._blobs[run] = blobs
 
+    def of(self, run: RunId) -> Blobs:
+        """Return the blobs of ``run``."""
+        return self._blobs.get(run, {})
+
     def to_deploy(self, agent: str, run: RunId) -> Blobs:
         """Blobs to send with the tasks of ``run``; the agent keeps them until the run is over."""
         self._sent.add((agent, run))
-        return self._blobs.get(run, {})
+        return self.of(run)
 
     def to_commit(self, agent: str, run: RunId) -> Blobs:
         """Blobs to send with a commit of ``run``; none if the agent ran tasks of it and so has them."""
-        return {} if (agent, run) in self._sent else self._blobs.get(run, {})
+        return {} if (agent, run) in self._sent else self.of(run)
 
     def drop_before(self, run: RunId) -> None:
         """Drop the blobs of runs of the same job before ``run``."""

@@ -94,13 +94,36 @@ class ClusterClient:
             JobNameTaken: another session that is connected runs a job of this name.
             InsufficientSlots: the cluster has too few slots, even when nothing else runs.
         """
-        packed = control_codec.dumps(request)
-        # as separate frames, which the scheduler passes on without reading them
-        sent = {sha256: to_serialize(data) for sha256, data in blobs.items()}
-        answer = self._ask(lambda scheduler: scheduler.sabot_submit(request=packed, blobs=sent, client=self.client.id))
-        submitted = _value(answer)
+        sent = self._sent(request, blobs)
+        submitted = _value(self._ask(lambda scheduler: scheduler.sabot_submit(**sent)))
         assert isinstance(submitted, Submitted)
         return submitted
+
+    def check_name(self, job: str) -> None:
+        """Raise JobNameTaken if another session that is connected runs a job of this name."""
+        _value(self._ask(lambda scheduler: scheduler.sabot_hold(job=job, owner=self.owner)))
+
+    def edit_stream_job(self, request: JobRequest, blobs: Mapping[str, bytes]) -> Submitted:
+        """Start a job that goes on from the state of the running one of its name, if that takes checkpoints.
+
+        ``how`` of the result is continued then, and the run is RUNNING, or waits for slots.
+
+        Raises:
+            CheckpointError: the savepoint failed, and the running job goes on; or its state does not fit.
+            SabotnbError: as ``submit_stream_job``, or why the new run did not begin; the running job goes on.
+        """
+        sent = self._sent(request, blobs)
+        submitted = _value(self.run(lambda: self._scheduler.sabot_edit(**sent), SAVEPOINT_SECONDS))
+        assert isinstance(submitted, Submitted)
+        return submitted
+
+    def _sent(self, request: JobRequest, blobs: Mapping[str, bytes]) -> dict[str, Any]:
+        return {
+            "request": control_codec.dumps(request),
+            # as separate frames, which the scheduler passes on without reading them
+            "blobs": {sha256: to_serialize(data) for sha256, data in blobs.items()},
+            "client": self.client.id,
+        }
 
     def resume_stored(self, job: str) -> Submitted:
         """Go on here with the newest run of ``job`` in the job store, from its last checkpoint.

@@ -29,6 +29,7 @@ from sabotnb.cluster import control_codec
 from sabotnb.cluster.agent_requests import AgentRequests
 from sabotnb.cluster.blob_store import Blobs
 from sabotnb.cluster.change_notifier import ChangeNotifier
+from sabotnb.cluster.edits import Edits
 from sabotnb.cluster.machine_driver import MachineDriver
 from sabotnb.cluster.metrics_page import serve_metrics
 from sabotnb.cluster.roster import Roster
@@ -84,6 +85,7 @@ class JobManager(SchedulerPlugin):
         """By Dask client that has submitted a job, its session."""
         self.topics = ChangeNotifier()
         self._driver = MachineDriver(scheduler, self._machine, self._roster, self.topics, self._config)
+        self._edits = Edits(self._machine, self._driver, self.topics)
         overview = self._machine.overview
         agents = AgentRequests(scheduler, self._roster, overview)
         scheduler.handlers.update(
@@ -97,6 +99,8 @@ class JobManager(SchedulerPlugin):
                     self.sabot_take_away,
                     self.sabot_command,
                     self.sabot_submit,
+                    self.sabot_edit,
+                    self.sabot_hold,
                     self.sabot_resume,
                     self.sabot_store,
                     self.sabot_stored_runs,
@@ -202,6 +206,16 @@ class JobManager(SchedulerPlugin):
         job: JobRequest = control_codec.loads(request)
         self._connect(client, job.owner)
         return control_codec.dumps(await self.submit_stream_job(job, blobs))
+
+    async def sabot_hold(self, job: str, owner: str) -> bytes:
+        """Answer with a ``Reply`` that is a failure if another session holds the name of ``job``."""
+        return control_codec.dumps(Reply("", failure=self._machine.held(job, owner)))
+
+    async def sabot_edit(self, request: bytes, blobs: Blobs, client: str) -> bytes:
+        """``sabot_submit`` for a job that goes on from the state of the running one of its name."""
+        job: JobRequest = control_codec.loads(request)
+        self._connect(client, job.owner)
+        return control_codec.dumps(await self._owned(job.name, self._edits.edit(job, blobs)))
 
     async def sabot_resume(self, job: str, owner: str, client: str) -> bytes:
         """Go on with the newest run of ``job`` in the store, from its last checkpoint; answers with a ``Reply``."""

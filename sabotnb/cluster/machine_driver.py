@@ -95,6 +95,10 @@ class MachineDriver:
         finally:
             del self._replies[command.id], self._submitting[command.id]
 
+    def blobs(self, run: RunId) -> Blobs:
+        """The functions and tables of a run that has not ended, by sha256."""
+        return self._blobs.of(run)
+
     def agent_left(self, agent: str, reason: str) -> None:
         """Declare ``agent`` lost: its connection is closed, or it has registered under another id."""
         self._roster.leave(agent)  # before the event: its instructions must not be sent to this agent

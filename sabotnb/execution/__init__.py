@@ -1,6 +1,7 @@
 """The decisions of the control plane as pure code: state machine, slot pool, placement, state tables."""
 
 from sabotnb.execution.job_request import job_request
+from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
@@ -9,6 +10,7 @@ from sabotnb.execution.status.summaries import metrics_summary
 
 __all__ = [
     "STRATEGIES",
+    "JobRun",
     "Machine",
     "Overview",
     "Slot",

@@ -80,23 +80,52 @@ class JobCommands:
             **dict.fromkeys(self._acts, self._carry_out),
         }
 
+    def refusal(self, request: JobRequest) -> Failure | None:
+        """The reason that ``request`` cannot begin a run, also when nothing else runs; None if it can."""
+        return self.held(request.name, request.owner) or self._cannot_begin(request)
+
+    def held(self, name: str, owner: str) -> Failure | None:
+        """The failure of ``owner``, a session, to use a job's name: another one that is connected runs that job."""
+        running = self._running(name)
+        held = running is not None and running.request.owner in self._state.sessions - {owner}
+        return replies.name_held(running) if running is not None and held else None
+
+    def continuable(self, request: JobRequest) -> JobRun | None:
+        """The running job of the same name if ``request``, which is not the same, can go on from its state."""
+        running = self._running(request.name)
+        if running is None or not running.goes_on or running.successor is not None:
+            return None
+        if running.request.fingerprint == request.fingerprint:
+            return None
+        if running.state is JobState.PENDING:
+            return running if running.next_base is not None else None
+        takes = running.request.checkpoint is not None and self._is_heard(running)
+        return running if takes else None
+
+    def _is_heard(self, running: JobRun) -> bool:
+        """False if only a disconnected session can take the rows of a run, so that no cut can pass through it."""
+        return not running.request.pulled or running.request.owner in self._state.sessions
+
+    def _cannot_begin(self, request: JobRequest) -> Failure | None:
+        taken = writer_in_the_way(request, self._state.jobs.values())
+        if taken is not None:
+            return replies.output_taken(*taken)
+        return start_refusal(request) or self._lack_of_slots(request)
+
     def _submit(self, now: float, command: Submit) -> Iterable[Instruction]:
         request = command.request
-        running = self._running(request.name)
-        if running is not None and running.request.owner in self._state.sessions - {request.owner}:
-            yield Reply(command.id, failure=replies.name_held(running))
+        held = self.held(request.name, request.owner)
+        if held is not None:
+            yield Reply(command.id, failure=held)
             return
+        running = self._running(request.name)
         newest = (running.successor or running) if running else None
         goes_on = newest is not None and newest.goes_on
         if newest is not None and goes_on and newest.request.fingerprint == request.fingerprint:
             newest.request = replace(newest.request, owner=request.owner)  # whose session may have ended
             yield Reply(command.id, Submitted(newest.id, "attached"))
             return
-        taken = writer_in_the_way(request, self._state.jobs.values())
-        if taken is not None:
-            yield Reply(command.id, failure=replies.output_taken(*taken))
-            return
-        refused = start_refusal(request) or self._lack_of_slots(request)
+        refused = self._cannot_begin(request)
         if refused is not None:
             yield Reply(command.id, failure=refused)
             return
@@ -168,9 +197,8 @@ class JobCommands:
         """
         request = running.request
         endless = not request.topology.bounded
-        heard = not request.pulled or request.owner in self._state.sessions
         under_way = running.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.COMMITTING)
-        return under_way and endless and heard and bool(request.outputs)
+        return under_way and endless and self._is_heard(running) and bool(request.outputs)
 
     def _running(self, name: str) -> JobRun | None:
         job = self._state.jobs.get(name)

@@ -70,6 +70,7 @@ from sabotnb.protocol import (
     Fence,
     Heartbeat,
     Instruction,
+    JobRequest,
     JobState,
     LeasesDue,
     MetricsReported,
@@ -104,6 +105,7 @@ class Machine:
         config = config or Config()
         self._ending = Termination(state, self._scheduling, config)
         self._sessions = Sessions(state, self._ending, config.session_lost_seconds)
+        self._commands = JobCommands(state, self._scheduling, self._ending, next_number)
         self._leases = Leases(config.agent_lost_seconds)
         self._lease_timer: float | None = None
         self._leaving: dict[str, str] = {}
@@ -125,8 +127,20 @@ class Machine:
             RestartDue: self._ending.restart_due,
             RestartOverdue: self._ending.restart_overdue,
             **CutEvents(state, self._ending).handlers(),
-            **JobCommands(state, self._scheduling, self._ending, next_number).handlers(),
+            **self._commands.handlers(),
         }
+
+    def refusal(self, request: JobRequest) -> Failure | None:
+        """The reason that ``request`` cannot begin a run, also when nothing else runs; None if it can."""
+        return self._commands.refusal(request)
+
+    def held(self, name: str, owner: str) -> Failure | None:
+        """The failure of ``owner``, a session, to use the name of a job; None if it can."""
+        return self._commands.held(name, owner)
+
+    def continuable(self, request: JobRequest) -> JobRun | None:
+        """The running job of the same name if ``request``, which is not the same, can go on from its state."""
+        return self._commands.continuable(request)
 
     def handle(self, now: float, event: Event) -> list[Instruction]:
         """Apply ``event`` at ``now`` (seconds of any steady clock) and return the instructions that follow, in order.

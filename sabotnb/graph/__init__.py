@@ -54,6 +54,7 @@ from sabotnb.graph.specs import (
     Union,
     Window,
 )
+from sabotnb.graph.state_fingerprint import state_fingerprint
 from sabotnb.graph.stream_type import StreamType
 from sabotnb.graph.time_column import TimeColumn
 from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, Bound, IntervalJoin, WindowJoin
@@ -153,5 +154,6 @@ __all__ = [
     "side_schema",
     "side_tags",
     "specs",
+    "state_fingerprint",
     "uses_event_time",
 ]

@@ -28,7 +28,7 @@ class JobRequest:
     ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it;
     ``checkpoint``: when the run takes checkpoints; None if it takes none;
     ``start_from``: a cut, usually of another run, that this run begins from; ``drop_state``: the operators of that cut
-    whose state is not needed, although this run does not have them.
+    whose state is not needed: those that this run has too begin empty.
     """
 
     name: str
@@ -145,11 +145,14 @@ UserCommand = Submit | ResumeRun | RunCommand
 class Submitted:
     """The answer to ``Submit`` and ``ResumeRun``.
 
-    ``how`` the run follows on others of its name: started, attached, replaced, queued, resumed.
+    ``how`` the run follows on others of its name: started, attached, replaced, queued, resumed, continued. One that
+    continues from a savepoint of the previous run began to read ``gap`` seconds after that one had stopped to; None if
+    it has not begun yet.
     """
 
     run: RunId
     how: str
+    gap: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,22 +273,29 @@ def test_a_running_job_of_the_same_name_and_graph_is_attached_to(endless: sb.Str
     assert again is first
 
 
-def test_a_changed_graph_replaces_the_job(endless: sb.Stream) -> None:
+def test_a_changed_graph_goes_on_where_the_job_stops(endless: sb.Stream) -> None:
     first = endless.run("changing")
+    changed = endless.filter(col("value") > 5).run("changing")
+    assert changed.run_id > first.run_id
+    assert first.wait(timeout=30).name == changed.name
+
+
+def test_a_changed_graph_replaces_a_job_without_checkpoints(endless: sb.Stream) -> None:
+    first = endless.sink_live().run("changing", checkpoint=None)
     changed = endless.filter(col("value") > 5).run("changing")
     assert changed.run_id > first.run_id
     with pytest.raises(errors.JobCanceled):
         first.wait(timeout=30)
 
 
-def test_a_changed_option_replaces_the_job(endless: sb.Stream) -> None:
+def test_a_changed_option_is_a_changed_job(endless: sb.Stream) -> None:
     first = endless.run("wider", parallelism=1)
     changed = endless.run("wider", parallelism=2)
     assert changed.run_id > first.run_id
     assert endless.run("wider", parallelism=2) is changed
 
 
-def test_a_changed_callback_replaces_the_job(endless: sb.Stream) -> None:
+def test_a_changed_callback_is_a_changed_job(endless: sb.Stream) -> None:
     def into(rows: list[int], step: int) -> Callable[[pa.RecordBatch], None]:
         return lambda batch: rows.append(step)
 
@@ -326,7 +333,7 @@ def test_foreign_output_is_refused(numbers: sb.Stream, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*the input is endless")
 def test_a_replaced_endless_job_commits_its_rows_first(env: sb.Env, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    first = sb.Stream.from_rate(1_000).sink_parquet(out).run("kept")
+    first = sb.Stream.from_rate(1_000).sink_parquet(out).run("kept", checkpoint=None)
     while not first.status.rows_in:
         first.wait_changed(0.1)
     with pytest.warns(UserWarning, match=r"committed its rows, which this run's output replaces.*mode='append'"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -56,6 +56,14 @@ class SinkMethods(StreamBase):
         """Keep the last ``keep`` rows here: ``job.rows``, or ``job.rows_of(sink)`` if the job has several."""
         return Sink(targets.to_live(self.flow, keep))
 
-    def run(self, name: str | None = None, *, parallelism: int | None = None, env: Env | None = None) -> Job:
+    def run(
+        self,
+        name: str | None = None,
+        *,
+        parallelism: int | None = None,
+        drop_state: str | Sequence[str] = (),
+        fresh: bool = False,
+        env: Env | None = None,
+    ) -> Job:
         """Start a job that keeps the last rows in this process: ``.sink_live().run()``."""
-        return self.sink_live().run(name, parallelism=parallelism, env=env)
+        return self.sink_live().run(name, parallelism=parallelism, drop_state=drop_state, fresh=fresh, env=env)

@@ -19,14 +19,15 @@ from sabotnb.api.handles.savepoints import StartFrom, cut_to_start_from
 from sabotnb.api.running.bounds import compile_bounded
 from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, policy_of
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
+from sabotnb.api.running.kept_state import KeptState, kept_of_running
 from sabotnb.api.running.late_files import warn_of_late_files
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.pulling import Callback, LiveRows, Puller, Take
 from sabotnb.api.verbs.targets import Target
-from sabotnb.errors import GraphError
+from sabotnb.errors import CheckpointError, GraphError
 from sabotnb.execution import job_request, strategy
 from sabotnb.graph import JobGraph, Operator, Sink
-from sabotnb.protocol import CheckpointPolicy, RunId, StoredCut
+from sabotnb.protocol import CheckpointPolicy, RunId, StoredCut, Submitted
 
 if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
     from sabotnb.cluster import Cluster, ClusterClient, Read
@@ -62,6 +63,7 @@ class RunOptions:
     checkpoint: Checkpointing | None = ALWAYS
     start_from: StartFrom = None
     drop_state: tuple[str, ...] = ()
+    fresh: bool = False
 
 
 class Session(Protocol):
@@ -125,15 +127,20 @@ def _compiled(session: Session, graph: JobGraph, options: RunOptions) -> Compile
 def _run(
     session: Session, name: str | None, compiled: CompiledJob, takes: Mapping[str, Take], options: RunOptions
 ) -> Job:
-    fingerprint = f"{compiled.graph.fingerprint()} {options}"
+    # a cell that runs again without drop_state is the same: the state is dropped already
+    fingerprint = f"{compiled.graph.fingerprint()} {replace(options, drop_state=())}"
+    if options.fresh and options.start_from is not None:
+        raise CheckpointError("fresh=True begins from nothing, and start_from= from saved state: leave one of them out")
     client = session.cluster.jobs
     checkpoint = policy_of(options.checkpoint, compiled.graph, one_host=session.cluster.is_one_host)
-    begins = Beginning(
-        cut_to_start_from(options.start_from, name, checkpoint.storage if checkpoint else None), options.drop_state
-    )
+    cut = cut_to_start_from(options.start_from, name, checkpoint.storage if checkpoint else None)
 
     def start(job_name: str) -> Started:
         check_outputs(compiled.graph, job_name, client.knows)
+        goes_on = None
+        if cut is None and not options.fresh:
+            goes_on = kept_of_running(client, job_name, compiled.graph, options.drop_state)
+        begins = Beginning(cut, goes_on.dropped if goes_on else options.drop_state, goes_on)
         return submit(client, job_name, compiled, fingerprint, options.placement, checkpoint, begins)
 
     unnamed = name is None
@@ -174,7 +181,9 @@ class Started:
     run: RunId
     compiled: CompiledJob
     how: str
-    """``started``, or one of ``NOTES``."""
+    """``started``, ``continued``, or one of ``NOTES``."""
+    note: str = ""
+    """How the header describes a run that did not simply start."""
 
     def batches(self, sink: str) -> Iterator[pa.RecordBatch]:
         """Iterate over the rows of a sink that the client reads, as they come; see ``ClusterClient.batches``."""
@@ -189,10 +198,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a new run begins from; ``drop_state`` are the operators of ``cut`` whose state is not needed."""
+    """What a new run begins from; ``drop_state`` are the operators of ``cut`` whose state is not needed.
+
+    With ``goes_on`` it begins from a savepoint with which the running job of its name is stopped.
+    """
 
     cut: StoredCut | None = None
     drop_state: tuple[str, ...] = ()
+    goes_on: KeptState | None = None
 
 
 def submit(
@@ -216,10 +229,20 @@ def submit(
         placement=placement,
         checkpoint=checkpoint,
     )
-    if begins is not None:
-        request = replace(request, start_from=begins.cut, drop_state=begins.drop_state)
-    taken = client.submit_stream_job(request, blobs)
-    return Started(client, taken.run, compiled, taken.how)
+    begins = begins or Beginning()
+    request = replace(request, start_from=begins.cut, drop_state=begins.drop_state)
+    if begins.goes_on is None:
+        taken = client.submit_stream_job(request, blobs)
+    else:
+        taken = client.edit_stream_job(request, blobs)
+    return Started(client, taken.run, compiled, taken.how, _note(taken, begins.goes_on))
+
+
+def _note(taken: Submitted, goes_on: KeptState | None) -> str:
+    if taken.how != "continued":
+        return NOTES.get(taken.how, "")
+    gap = f"gap {taken.gap:.1f} s" if taken.gap is not None else "waits for slots"
+    return "; ".join(["continues the previous run", *filter(None, [str(goes_on or "")]), gap])
 
 
 def _of_new_run(graph: plan.ExecutionGraph) -> plan.ExecutionGraph:
@@ -246,5 +269,4 @@ def _job(started: Started, takes: Mapping[str, Take]) -> Job:
     pullers = [started.puller(sink, rows.take) for sink, rows in live.items()]
     pullers += [started.puller(sink, Callback(take), one_by_one=True) for sink, take in takes.items()]
     bounded = all(source.bounded for source in sources(graph).values())
-    note = NOTES.get(started.how, "")
-    return Job(started.client, started.run, pullers, live, bounded=bounded, note=note)
+    return Job(started.client, started.run, pullers, live, bounded=bounded, note=started.note)
