@@ -185,6 +185,14 @@ class JobRun:
         return self.cuts.last or (start and without_operators(start, self.request.drop_state))
 
     @property
+    def began_from(self) -> tuple[RunId, int] | None:
+        """The run and the cut that it began from, also after a restart; None if it began at the beginning."""
+        base = self.cuts.base
+        if base is None or base.run == self.id:
+            return base.began_from if base is not None else None
+        return base.run, base.cut
+
+    @property
     def restarts(self) -> int:
         """How often it began again."""
         return self.epoch - FIRST_EPOCH

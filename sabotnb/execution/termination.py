@@ -344,5 +344,5 @@ def _commit(job: JobRun, agent: str) -> Commit:
         stored = job.cuts.commits[0].committables
         committables = without(stored, without(stored, committables))
     base = job.cuts.base
-    continues = (base.run, base.cut) if base is not None and (base.run != job.id or job.cuts.went_back) else None
+    continues = (base.run, base.cut) if base is not None and job.cuts.went_back else job.began_from
     return Commit(agent, job.id, job.epoch, action, job.request.execution, tuple(committables), cut, continues)

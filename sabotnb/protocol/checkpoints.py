@@ -81,7 +81,8 @@ class StoredCut:
 
     ``parallelism`` is by vertex, ``operators`` the ids of each vertex's chain. ``finished`` are the ids of the splits
     that were read completely since the run began, by source vertex; ``committables`` the output up to the cut that is
-    not known to be committed. ``at`` is Unix time, ``seconds`` the time from its begin to its last acknowledgement.
+    not known to be committed. ``began_from`` is the run and the number of the cut that the run began from, if it began
+    from one of another run. ``at`` is Unix time, ``seconds`` the time from its begin to its last acknowledgement.
     """
 
     run: RunId
@@ -97,6 +98,7 @@ class StoredCut:
     name: str = ""
     at: float = 0.0
     seconds: float = 0.0
+    began_from: tuple[RunId, int] | None = None
 
     @property
     def nbytes(self) -> int:

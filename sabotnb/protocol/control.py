@@ -443,8 +443,8 @@ class Commit:
     """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread.
 
     With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
-    ``continues`` is the cut that this epoch was restored from, if it is one of another run, or an older one than the
-    last that may be committed: the output of later cuts is replaced.
+    ``continues`` is the cut of another run that this run began from, or the cut that this epoch was restored from if it
+    is an older one than the last that may be committed: the output of later cuts is replaced, and no other.
     """
 
     agent: str

@@ -322,6 +322,20 @@ def test_state_of_an_operator_that_is_missing_is_refused_unless_it_is_dropped(cl
     assert cluster.submit(dropping).how == "started"
 
 
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_run_that_began_from_a_cut_continues_its_output_also_after_a_restart(cluster, bounded):
+    running(cluster, vertices=graph(bounded=bounded), splits=SPLITS, start_from=savepoint(COUNTED))
+    cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    cluster.fire(RestartDue)
+    cluster.snapshots[TaskId(RUN, "count", 0)] = TaskSnapshot(committables=(file("1"),))
+    cluster.fire(CutDue)
+    cluster.finish()
+    commits = cluster.told_to(Commit)
+    assert {commit.continues for commit in commits} == {(OTHER, 9)}
+    assert cluster.state() == "FINISHED"
+
+
 def test_an_operator_whose_state_is_dropped_begins_empty(cluster):
     job = running(cluster, splits=SPLITS, start_from=savepoint(COUNTED), drop_state=("count",))
     assert restores(cluster)["count", 0] == TaskRestore((StateFile("f0", 1, 1),), {}, {"write": 4}, dropped=("count",))

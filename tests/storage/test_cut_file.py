@@ -52,6 +52,11 @@ def test_a_cut_is_named_by_its_file_or_its_folder(tmp_path):
     assert read_cut(path) == read_cut(str(Path(path).parent)) == CUT
 
 
+def test_a_cut_of_a_run_that_began_from_another_says_so(tmp_path):
+    cut = replace(CUT, began_from=(RunId("flights", 2), 7))
+    assert read_cut(write_cut(str(tmp_path), cut)) == cut
+
+
 def test_a_moved_storage_can_be_read(tmp_path):
     states = [state("o", "s", {0: [batch(k=[1])]})]
     file = write_states(str(tmp_path / "old"), RUN, 2, 4, TASK, states)
