@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.handles.job import Job
+from sabotnb.api.handles.savepoints import StartFrom, chosen_checkpoint
 from sabotnb.api.running import submission
 from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing
 from sabotnb.config import Config
-from sabotnb.errors import ClusterLost, EnvError, JobError, SabotnbError
+from sabotnb.errors import ClusterLost, EnvError, GraphError, JobError, SabotnbError
 from sabotnb.expr import whole
 from sabotnb.foreign import Hinted
 from sabotnb.graph import JobGraph
-from sabotnb.protocol import JobState, RunId
+from sabotnb.protocol import JobState, RunId, RunSummary
 from sabotnb.widgets.publisher import CLOSED, publisher
 
 if TYPE_CHECKING:  # only for annotations: describing and previewing a stream loads neither pandas nor Dask
@@ -137,16 +138,13 @@ class Env(Hinted):
         self.cluster.close()
 
     def _warn_of_uncommitted(self) -> None:
-        """Warn of each job whose rows are lost when the cluster ends with this session."""
+        """Warn of each job that ends with the cluster of this session, with its rows unless it has a checkpoint."""
         if not self.cluster.ends_jobs or self.cluster.closed or self.cluster.gone:
             return
         with suppress(SabotnbError):  # a cluster that does not answer cannot list its jobs, and must not stop close()
+            resumable = {stored.run for stored in self.cluster.jobs.stored_runs() if stored.resumable}
             for run in (run for run in self.cluster.jobs.jobs() if run.uncommitted):
-                warnings.warn(
-                    f"job {run.job!r} was {run.state.value} when its cluster was closed, so its {run.rows_out:,} "
-                    "rows were not committed. To keep them, call job.stop() and job.wait() before env.close()",
-                    stacklevel=_USERS_LINE,
-                )
+                warnings.warn(_closed_early(run, resumable=run.run in resumable), stacklevel=_USERS_LINE)
 
     def known(self, run: RunId) -> Job | None:
         """Return the handle of a run that this session started; None if it did not."""
@@ -203,6 +201,16 @@ class Env(Hinted):
         free = sum(agent["free"] for agent in agents)
         total = sum(agent["slots"] for agent in agents)
         return f"Env at {self.cluster.address}: {len(agents)} workers, {free} of {total} slots free"
+
+
+def _closed_early(run: RunSummary, *, resumable: bool) -> str:
+    when = f"job {run.job!r} was {run.state.value} when its cluster was closed"
+    if resumable:
+        return f"{when}. sb.resume({run.job!r}) on another cluster goes on from its last checkpoint"
+    return (
+        f"{when}, so its {run.rows_out:,} rows were not committed. To keep them, call job.stop() and job.wait() before "
+        "env.close()"
+    )
 
 
 def _hear(job: Job) -> None:
@@ -341,16 +349,26 @@ def attach(name: str) -> Job:
 
 
 @folding
-def resume(name: str) -> Job:
+def resume(name: str, start_from: StartFrom = None, parallelism: int | None = None) -> Job:
     """Go on with a job whose cluster is gone, on the newest env: from its last checkpoint, into the same output.
+
+    ``start_from`` is an older checkpoint of the same run, or a savepoint: itself, its number, name or path. What the
+    job has committed since then is replaced. ``parallelism`` is the number of tasks of each operator without one of its
+    own; default: as before.
 
     Raises:
         JobError: the job store has no such job, or it has ended, or it has no checkpoint.
+        CheckpointError: the run has no such checkpoint, or it cannot be read.
+        GraphError: it cannot run with that parallelism.
+        InsufficientSlots: the cluster has too few slots for it.
         JobNameTaken: another process runs it; the message says which, and since when.
         StoreError: there is no job store.
     """
     env = needed(None)
-    run = env.cluster.jobs.resume_stored(name).run
+    if parallelism is not None:
+        wrong = GraphError(f"sb.resume(parallelism={parallelism!r}): give a number of tasks, at least 1")
+        whole(parallelism, wrong, 1)
+    run = env.cluster.jobs.resume_stored(name, chosen_checkpoint(start_from), parallelism).run
     return env.remember(Job(env.cluster.jobs, run, bounded=env.cluster.jobs.status(run).topology.bounded))
 
 

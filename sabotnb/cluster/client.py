@@ -125,19 +125,23 @@ class ClusterClient:
             "client": self.client.id,
         }
 
-    def resume_stored(self, job: str) -> Submitted:
-        """Go on here with the newest run of ``job`` in the job store, from its last checkpoint.
+    def resume_stored(
+        self, job: str, start_from: StoredCut | str | int | None = None, parallelism: int | None = None
+    ) -> Submitted:
+        """Go on here with the newest run of ``job`` in the job store, from a checkpoint, by default its last one.
+
+        ``start_from`` is the checkpoint, or its name or number. ``parallelism`` replaces that of the run.
 
         Raises:
             JobError: there is no such run, it has ended, or it has no checkpoint.
+            CheckpointError: the run has no such checkpoint, or it cannot be read.
+            GraphError: it cannot run with that parallelism.
             JobNameTaken: another process runs it.
             StoreError: there is no job store.
         """
-        resumed = _value(
-            self.run(
-                lambda: self._scheduler.sabot_resume(job=job, owner=self.owner, client=self.client.id), RESUME_SECONDS
-            )
-        )
+        options: dict[str, Any] = {"chosen": control_codec.dumps(start_from), "parallelism": parallelism}
+        options |= {"owner": self.owner, "client": self.client.id}
+        resumed = _value(self.run(lambda: self._scheduler.sabot_resume(job=job, **options), RESUME_SECONDS))
         assert isinstance(resumed, Submitted)
         return resumed
 

@@ -32,6 +32,7 @@ from sabotnb.cluster.change_notifier import ChangeNotifier
 from sabotnb.cluster.edits import Edits
 from sabotnb.cluster.machine_driver import MachineDriver
 from sabotnb.cluster.metrics_page import serve_metrics
+from sabotnb.cluster.resumable_runs import Chosen
 from sabotnb.cluster.roster import Roster
 from sabotnb.cluster.store_driver import stored_summary
 from sabotnb.cluster.watch_server import WatchServer
@@ -217,10 +218,11 @@ class JobManager(SchedulerPlugin):
         self._connect(client, job.owner)
         return control_codec.dumps(await self._owned(job.name, self._edits.edit(job, blobs)))
 
-    async def sabot_resume(self, job: str, owner: str, client: str) -> bytes:
-        """Go on with the newest run of ``job`` in the store, from its last checkpoint; answers with a ``Reply``."""
+    async def sabot_resume(self, job: str, chosen: bytes, parallelism: int | None, owner: str, client: str) -> bytes:
+        """Go on with the newest run of ``job`` in the store, from a checkpoint; answers with a ``Reply``."""
         self._connect(client, owner)
-        return control_codec.dumps(await self._owned(job, self._resume(job, owner)))
+        work = self._resume(job, control_codec.loads(chosen), parallelism, owner)
+        return control_codec.dumps(await self._owned(job, work))
 
     async def sabot_store(self) -> tuple[str, str]:
         """Where the job store is, or why there is none."""
@@ -246,11 +248,13 @@ class JobManager(SchedulerPlugin):
         """
         return await self._owned(request.name, self._driver.ask(Submit(uuid4().hex, request), blobs))
 
-    async def _resume(self, job: str, owner: str) -> Reply:
+    async def _resume(self, job: str, chosen: Chosen, parallelism: int | None, owner: str) -> Reply:
         store = self._driver.store
-        resumable = await store.find(job)
+        resumable = await store.find(job, chosen, parallelism)
         record, request = resumable.stored.record, replace(resumable.stored.request, owner=owner)
-        command = ResumeRun(uuid4().hex, request, record.run, record.next_epoch, resumable.cuts)
+        command = ResumeRun(
+            uuid4().hex, request, record.run, record.next_epoch, resumable.cuts, newest=resumable.newest
+        )
         return await self._driver.ask(command, resumable.stored.blobs, lambda _run, _blobs: store.resume(resumable))
 
     async def _owned(self, job: str, work: Coroutine[Any, Any, Reply]) -> Reply:

@@ -31,8 +31,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sabotnb.cluster.blob_store import Blobs, plain_blobs
 from sabotnb.cluster.calls_thread import CallsThread
+from sabotnb.cluster.resumable_runs import KEPT_CUTS, Chosen, Resumable, find_resumable
 from sabotnb.config import Config
-from sabotnb.errors import JobError, JobNameTaken, JobTakenOver, SabotnbError, StoreError
+from sabotnb.errors import JobNameTaken, JobTakenOver, SabotnbError, StoreError
 from sabotnb.execution import Overview
 from sabotnb.protocol import (
     CutKind,
@@ -45,15 +46,12 @@ from sabotnb.protocol import (
     StoredCut,
     StoredRunSummary,
 )
-from sabotnb.storage import read_cut, remove_cuts, remove_run, write_cut
+from sabotnb.storage import remove_cuts, remove_run, write_cut
 
 if TYPE_CHECKING:  # the store's thread imports it: a database library takes half a second to load
-    from sabotnb.job_store import CutRecord, JobStore, RunRecord, StoredRun
+    from sabotnb.job_store import JobStore, RunRecord
 
 logger = logging.getLogger("sabotnb.job_store")
-
-KEPT_CUTS = 3
-"""How many checkpoints of a run are kept; savepoints are not counted, and stay."""
 
 CLOSE_SECONDS = 3.0
 """How long the end of the scheduler waits for the last writes; Dask ends it after four."""
@@ -72,14 +70,6 @@ class Recorded:
     request_kept: bool = False
     cuts: deque[StoredCut] = field(default_factory=lambda: deque(maxlen=KEPT_CUTS))
     """The checkpoints that are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resumable:
-    """A run of the store with the cuts that are kept, the newest last."""
-
-    stored: StoredRun
-    cuts: tuple[StoredCut, ...]
 
 
 class StoreDriver:
@@ -200,6 +190,10 @@ class StoreDriver:
         known.cuts.extend(cut for cut in resumable.cuts if cut.kind is not CutKind.SAVEPOINT)
         self._runs[record.run] = known
         self._write(lambda store: store.record(record.run, JobState.PENDING, record.next_epoch, event="RESUMED"))
+        if resumable.later:  # what they stand for is replaced from now on
+            self._write(lambda store: store.drop_cuts(record.run, resumable.later))
+        if resumable.replanned:
+            self._write(lambda store: store.replace_request(record.run, resumable.stored.request))
 
     def changed(self, job: str) -> None:
         """Record the states of the runs of ``job`` that have changed."""
@@ -220,13 +214,13 @@ class StoreDriver:
         """The newest run of each job in the store."""
         return await self._call(lambda store: store.runs())
 
-    async def find(self, job: str) -> Resumable:
+    async def find(self, job: str, chosen: Chosen, parallelism: int | None) -> Resumable:
         """Read the newest run of ``job``, which is owned, and the cuts that it can go on from.
 
-        Raises:
-            JobError: there is no such run, or it has ended, or it has no checkpoint.
+        Raises what ``find_resumable`` and ``Resumable.replan`` raise.
         """
-        return await self._call(partial(_resumable, job=job))
+        run = await self._call(partial(find_resumable, job=job, chosen=chosen))
+        return run if parallelism is None else await self._files.call(run.replan, parallelism)
 
     # Cuts
 
@@ -392,32 +386,3 @@ def _drop_cuts_before(store: JobStore, run: RunId, kept: list[StoredCut]) -> boo
     if old:
         store.drop_cuts(run, old)
     return bool(old)
-
-
-def _resumable(store: JobStore, job: str) -> Resumable:
-    record = store.last_run(job)
-    if record is None:
-        names = ", ".join(repr(known.run.job) for known in store.runs()) or "none"
-        raise JobError(f"no job {job!r} in the job store; there are: {names}. sb.jobs() lists them")
-    if record.state.terminal:
-        raise JobError(f"job {job!r} is {record.state.value} and cannot be resumed. Run it again")
-    cuts = _readable(store.cuts(record.run)) if record.resumable else ()
-    if not cuts:
-        raise JobError(f"job {job!r} has no checkpoint to go on from. Run it again")
-    stored = store.stored_run(record)
-    if stored.request.pulled:
-        raise JobError(f"job {job!r} hands its rows to the session that started it, which has ended. Run it again")
-    return Resumable(stored, cuts)
-
-
-def _readable(records: list[CutRecord]) -> tuple[StoredCut, ...]:
-    """The last cuts whose descriptions can be read, oldest first."""
-    readable: list[StoredCut] = []
-    for record in reversed(records):
-        try:
-            readable.append(read_cut(record.path))
-        except SabotnbError as error:
-            logger.warning("cut %s of %s is skipped: %s", record.cut, record.run, error)
-        if len(readable) == KEPT_CUTS:
-            break
-    return tuple(reversed(readable))

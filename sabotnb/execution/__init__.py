@@ -2,6 +2,7 @@
 
 from sabotnb.execution.job_request import job_request
 from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.job_request import job_request, with_parallelism
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
@@ -20,4 +21,5 @@ __all__ = [
     "job_request",
     "metrics_summary",
     "strategy",
+    "with_parallelism",
 ]

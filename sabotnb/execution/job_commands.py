@@ -154,7 +154,9 @@ class JobCommands:
         job = JobRun(request, command.run, submitted=now, epoch=command.epoch, changed=now)
         for cut in command.cuts:
             job.cuts.keep(cut)
-            job.cuts.number = max(job.cuts.number, cut.cut)
+        base = job.cuts.last.cut if job.cuts.last is not None else 0
+        job.cuts.number = max(base, command.newest)
+        job.cuts.went_back = command.newest > base
         yield Reply(command.id, Submitted(job.id, "resumed"))
         yield from self._scheduling.begin(now, job)
 

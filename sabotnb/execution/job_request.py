@@ -1,13 +1,16 @@
-"""Builds the ``JobRequest`` that a client submits from an execution graph."""
+"""Builds the ``JobRequest`` that a client submits from an execution graph, and that of a resumed run."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
+from sabotnb import plan
+from sabotnb.errors import GraphError
 from sabotnb.execution.graph_topology import topology_of
 from sabotnb.graph import Sink
-from sabotnb.plan import ExecutionGraph, JobLevels, dump, dump_levels
+from sabotnb.plan import ExecutionGraph, JobLevels, dump, dump_levels, execution_graph_codec, load_levels
 from sabotnb.protocol import CheckpointPolicy, JobRequest, Split
 
 
@@ -55,6 +58,26 @@ def job_request(
         checkpoint=checkpoint,
     )
     return request, blobs
+
+
+def with_parallelism(request: JobRequest, blobs: Mapping[str, bytes], parallelism: int) -> JobRequest:
+    """Return the job for ``parallelism`` tasks of each operator without one of its own; ``blobs`` are the same.
+
+    Raises:
+        GraphError: a parallelism is out of range, or the request has no levels to make another plan of.
+    """
+    if not request.levels:
+        raise GraphError(
+            f"job {request.name!r} was submitted without its graph, so its parallelism cannot change. "
+            f"Leave it out: sb.resume({request.name!r})"
+        )
+    levels = plan.with_parallelism(
+        load_levels(request.levels, request.execution),
+        execution_graph_codec.load(request.execution, blobs),
+        parallelism,
+    )
+    execution, _same_blobs = dump(levels.execution)
+    return replace(request, execution=execution, topology=topology_of(levels.execution, levels.removed()))
 
 
 def _outputs(sinks: Iterable[Sink]) -> dict[str, bool]:

@@ -109,6 +109,11 @@ class JobStore:
         with self._owning(run) as connection:
             run_rows.insert_request(connection, run, request, blobs)
 
+    def replace_request(self, run: RunId, request: JobRequest) -> None:
+        """Record another request of the same functions and tables, with which the run goes on."""
+        with self._owning(run) as connection:
+            run_rows.update_request(connection, run, request)
+
     def record(self, run: RunId, state: JobState, epoch: int, failure: str = "", event: str = "") -> None:
         """Record the state of a run that has begun, and an ``event``, which is the state unless another is given."""
         with self._owning(run) as connection:

@@ -58,6 +58,12 @@ def insert_request(connection: Connection, run: RunId, request: JobRequest, blob
         connection.execute(insert(BLOBS), contents)
 
 
+def update_request(connection: Connection, run: RunId, request: JobRequest) -> None:
+    """Replace the request of a run."""
+    values = {"request": written_request(request)}
+    connection.execute(update(REQUESTS).where(of_run(REQUESTS, run)).values(values))
+
+
 def update_run(
     connection: Connection, owner: Owner, run: RunId, state: JobState, epoch: int, failure: str, event: str
 ) -> None:

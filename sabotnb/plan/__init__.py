@@ -9,7 +9,7 @@ from sabotnb.plan.explain.levels import explain
 from sabotnb.plan.explain.operator_words import spread, summary
 from sabotnb.plan.explain.to_graphviz import to_graphviz
 from sabotnb.plan.guarantees import can_resume, guarantees
-from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels
+from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels, with_parallelism
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
 from sabotnb.plan.physical import physical, to_execution_graph
 from sabotnb.plan.sizes import Estimate
@@ -48,6 +48,7 @@ __all__ = [
     "to_execution_graph",
     "to_graphviz",
     "upstreams",
+    "with_parallelism",
 ]
 
 # The class is in the package below, which may not import this one; users call ``graph.to_graphviz()`` all the same.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ from sabotnb.graph import JobGraph, JsonDecoder, JsonEncoder
 from sabotnb.plan import execution_graph_codec
 from sabotnb.plan.execution_graph import ExecutionGraph
 from sabotnb.plan.optimize import Optimized, RewriteStep
+from sabotnb.plan.physical import physical
 from sabotnb.text_limits import cut
 
 NOWHERE = ("prune", "drop identity")
@@ -61,6 +62,18 @@ def load_levels(data: Mapping[str, Any], execution: Mapping[str, Any]) -> JobLev
         optimized = Optimized(graph, tuple(reader.read(RewriteStep, step) for step in data["steps"]))
     running = execution_graph_codec.load(execution, _no_bytes(execution["blobs"]))
     return JobLevels(logical, optimized, running, data["rows"])
+
+
+def with_parallelism(levels: JobLevels, running: ExecutionGraph, parallelism: int) -> JobLevels:
+    """Return ``levels`` for ``parallelism`` tasks of each operator without one of its own.
+
+    The operators are those of ``running``, the same graph with the bytes of its functions, and with sinks that know
+    their run.
+    """
+    graph = levels.optimized.graph if levels.optimized is not None else levels.logical
+    operators = {operator.id: operator for vertex in running.vertices.values() for operator in vertex.operators}
+    known = replace(graph, operators={name: operators[name] for name in graph.operators})
+    return replace(levels, execution=physical(known, parallelism, running.groups))
 
 
 def _no_bytes(index: Mapping[str, Any]) -> dict[str, bytes]:

@@ -61,7 +61,9 @@ class Submit:
 class ResumeRun:
     """Start ``run`` again, which ended with its scheduler; the reply's value is ``Submitted``.
 
-    ``epoch`` is greater than those that the run had. ``cuts`` are its last stored cuts, the newest at the end.
+    ``epoch`` is greater than those that the run had. ``cuts`` are stored cuts of it, the newest at the end, from which
+    it goes on. ``newest`` is the number of the last one that it had: if that is another one, output may be committed
+    that the run writes again.
     """
 
     id: str
@@ -69,6 +71,7 @@ class ResumeRun:
     run: RunId
     epoch: int
     cuts: tuple[StoredCut, ...] = ()
+    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,23 +61,33 @@ def cut_to_start_from(given: StartFrom, job: str | None, storage: str | None) ->
     Raises:
         CheckpointError: there is no such cut, it is damaged, or ``given`` is something else.
     """
-    if given is None:
-        return None
-    if isinstance(given, Savepoint):
-        return given.cut
-    if isinstance(given, os.PathLike) or (isinstance(given, str) and (os.sep in given or "/" in given)):
-        return read_cut(os.fspath(given))
-    if not isinstance(given, str | int) or isinstance(given, bool):
-        raise CheckpointError(
-            f"start_from={given!r} is a {type(given).__name__}: give a savepoint, as job.savepoint() returns it, "
-            "or the path of one"
-        )
+    chosen = chosen_checkpoint(given)
+    if chosen is None or isinstance(chosen, StoredCut):
+        return chosen
     if job is None:
         raise CheckpointError(
             f"start_from={given!r} is one of which job? Name the run as that job, .run('name', start_from=...), "
             "or give the path of a savepoint"
         )
-    return find_cut(storage or str(data_root() / "checkpoints"), job, given)
+    return find_cut(storage or str(data_root() / "checkpoints"), job, chosen)
+
+
+def chosen_checkpoint(given: StartFrom) -> StoredCut | str | int | None:
+    """Return the cut of a savepoint or a path; a name or a number is returned as it is.
+
+    Raises:
+        CheckpointError: there is no cut at the path, it is damaged, or ``given`` is something else.
+    """
+    if isinstance(given, Savepoint):
+        return given.cut
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and (os.sep in given or "/" in given)):
+        return read_cut(os.fspath(given))
+    if given is not None and (not isinstance(given, str | int) or isinstance(given, bool)):
+        raise CheckpointError(
+            f"start_from={given!r} is a {type(given).__name__}: give a savepoint, as job.savepoint() returns it, "
+            "or the path of one"
+        )
+    return given
 
 
 def checkpoints_frame(status: RunStatus, now: float) -> pd.DataFrame:
