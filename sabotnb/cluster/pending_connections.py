@@ -11,6 +11,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -32,6 +33,9 @@ MOST_PENDING = 128
 
 ACCEPT_AGAIN_SECONDS = 0.2
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_HUNG_UP = (ssl.SSLEOFError, ConnectionError)
+"""What a handshake ends with if the peer closed the connection: it was not refused."""
 
 _warnings = RareWarnings(logger)
 
@@ -84,7 +88,9 @@ def limit_handshakes(listener: Any) -> None:
             await asyncio.wait_for(stream.wait_for_handshake(), HANDSHAKE_SECONDS)
         except Exception as error:  # noqa: BLE001  whatever a stranger sends ends its own connection only
             stream.close()
-            _warnings.warn(f"refused a connection to port {port}: {error or 'no handshake'}")
+            # Dask's own connect hangs up and tries again where a busy machine is slow to shake hands
+            if not isinstance(getattr(error, "real_error", None) or error, _HUNG_UP):
+                _warnings.warn(f"refused a connection to port {port}: {error or 'no handshake'}")
             return
         finally:
             pending.discard(stream)

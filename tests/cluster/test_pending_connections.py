@@ -13,6 +13,7 @@ from distributed.comm import connect, listen
 from sabotnb.cluster import local_cluster, pending_connections
 from sabotnb.cluster.certificates import new_certificate, security_of
 from sabotnb.cluster.pending_connections import limit_handshakes
+from sabotnb.exchange import RareWarnings
 
 SECURITY = security_of(*new_certificate())
 BEGUN = {"nothing": b"", "half a TLS record": b"\x16\x03\x01", "half a frame of Dask": b"\x10\0\0\0"}
@@ -69,6 +70,24 @@ def test_a_handshake_has_a_deadline(begun, monkeypatch):
             writer.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("begun", "refused"), [(BEGUN["nothing"], 0), (BEGUN["half a TLS record"], 0), (b"GET / HTTP/1.1\r\n\r\n", 1)]
+)
+def test_only_a_peer_that_did_not_hang_up_itself_is_refused(begun, refused, monkeypatch, caplog):
+    async def run():
+        async with echoing() as listener:
+            reader, writer = await stranger(listener, begun)
+            await writer.drain()
+            if not refused:
+                writer.close()
+            assert await closed(reader)
+            await owner_gets_in(listener)
+
+    monkeypatch.setattr(pending_connections, "_warnings", RareWarnings(pending_connections.logger))
+    asyncio.run(run())
+    assert len([line for line in caplog.messages if "refused a connection" in line]) == refused
 
 
 def test_many_strangers_do_not_keep_the_owner_out(monkeypatch):
