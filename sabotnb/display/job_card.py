@@ -99,6 +99,8 @@ def _state(metrics: JobMetrics, gone: str = "") -> str:
 def _facts(metrics: JobMetrics, gone: str, *, exact: bool) -> Iterator[str]:
     if exact and not metrics.terminal and not gone:
         yield f"as of {number_format.clock(metrics.at)}"
+        if metrics.checkpointed is not None:
+            yield f"checkpoint {number_format.ago(metrics.at - metrics.checkpointed)}"
     if exact:
         start = metrics.started if metrics.started is not None else metrics.submitted
         yield number_format.seconds(max(0.0, (metrics.ended or metrics.at) - start))
@@ -154,9 +156,11 @@ def _found(metrics: JobMetrics) -> list[str]:
 
 
 def _again(metrics: JobMetrics) -> Iterator[str]:
-    """Yield a sentence if the job began again after a loss."""
-    if again := started_again(metrics.state, metrics.restarts, metrics.lost):
+    """Yield a sentence if the job began again after a loss, and one if checkpoints fail."""
+    if again := started_again(metrics.state, metrics.restarts, metrics.lost, metrics.goes_on_from):
         yield again
+    if metrics.checkpoint_failure:
+        yield f"⚠ {metrics.checkpoint_failure}"
 
 
 def _ahead(metrics: JobMetrics) -> Iterator[str]:

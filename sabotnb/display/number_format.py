@@ -49,6 +49,12 @@ def seconds(value: float) -> str:
     return _pair(whole, 86_400, "d", "h")
 
 
+def ago(value: float) -> str:
+    """Format how long ago something was, in whole seconds: ``0 s ago``, ``8 s ago``, ``1 min 5 s ago``."""
+    whole = max(0, round(value))
+    return f"{whole} s ago" if whole < 60 else f"{seconds(whole)} ago"
+
+
 def clock(at: float) -> str:
     """Format a time, in seconds since the epoch, in the local time zone: ``17:49:18``."""
     return time.strftime("%H:%M:%S", time.localtime(at))

@@ -293,6 +293,10 @@ class JobMetrics:
     """The checkpoint that it goes on from after a restart, or is about to; empty for the beginning."""
     lost: str = ""
     """A sentence about the last worker or connection that it lost and survived."""
+    checkpointed: float | None = None
+    """When its last checkpoint began; None if it has none."""
+    checkpoint_failure: str = ""
+    """A sentence about checkpoints that failed since then; empty if none did."""
 
     @property
     def terminal(self) -> bool:
@@ -300,10 +304,23 @@ class JobMetrics:
         return self.state in OVER
 
 
-def started_again(state: str, restarts: int, lost: str) -> str:
-    """Return how often a job began again, and after which loss; empty if it never did, or is about to."""
+def started_again(state: str, restarts: int, lost: str, checkpoint: str) -> str:
+    """Return how often a job began again, after which loss, and from which checkpoint, if from one.
+
+    Empty if it never did, or is about to.
+    """
+    if not restarts or state == "RESTARTING":
+        return ""
     times = "1 time" if restarts == 1 else f"{restarts:,} times"
-    return f"started again {times}: {lost}" if restarts and state != "RESTARTING" else ""
+    return f"started again {times}: {lost}" + (f"; went on from {checkpoint}" if checkpoint else "")
+
+
+def checkpoints_failed(failures: int, message: str) -> str:
+    """Return that the last ``failures`` checkpoints failed, the newest with ``message``; empty if none did."""
+    if not failures:
+        return ""
+    which = "checkpoint" if failures == 1 else f"{failures:,} checkpoints"
+    return f"the last {which} failed: {message.partition('. ')[0]}"
 
 
 def lag_of(watermark: int | None, at: float) -> float | None:

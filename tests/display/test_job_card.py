@@ -116,6 +116,19 @@ def test_a_job_that_began_again_says_so(state):
     assert "started again" not in job_card.text(PICTURE, again, exact=False)
 
 
+def test_a_running_job_says_when_its_last_checkpoint_was_and_why_others_fail():
+    failing = "the last 2 checkpoints failed: 'x' cannot be written: no room"
+    running = metrics(EXECUTION, "RUNNING")
+    kept = replace(running, checkpointed=running.at - 8, checkpoint_failure=failing)
+    header, *lines = job_card.text(PICTURE, kept).splitlines()
+    assert " · checkpoint 8 s ago · " in header
+    assert f"⚠ {failing}" in lines
+    assert f"⚠ {failing}" in ParsedHtml(job_card.html(PICTURE, kept)).texts
+    assert "checkpoint" not in job_card.text(PICTURE, running)
+    assert "checkpoint" not in job_card.text(PICTURE, kept, exact=False)
+    assert "checkpoint" not in job_card.text(PICTURE, replace(metrics(EXECUTION), checkpointed=running.at))
+
+
 def test_an_inexact_card_has_the_rows_of_sources_and_sinks():
     text = job_card.text(PICTURE, metrics(EXECUTION), exact=False)
     assert text.splitlines()[1:] == [

@@ -31,6 +31,9 @@ from sabotnb.display import number_format
         (number_format.seconds, 751, "12 min 31 s"),
         (number_format.seconds, 11_520, "3 h 12 min"),
         (number_format.seconds, 187_200, "2 d 4 h"),
+        (number_format.ago, -0.2, "0 s ago"),
+        (number_format.ago, 8.4, "8 s ago"),
+        (number_format.ago, 65, "1 min 5 s ago"),
         (number_format.share, 0.958, "96 %"),
     ],
 )

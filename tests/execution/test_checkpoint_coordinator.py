@@ -604,6 +604,17 @@ def test_the_status_says_what_a_cut_waits_for_and_why_the_last_ones_failed(clust
     assert status(cluster).checkpointing == CheckpointingStatus(
         storage="/checkpoints", since=30.0, missing=2, failures=2, last_failure="no room"
     )
+    metrics = cluster.machine.overview.metrics(cluster.now, cluster.now + 500, "job")
+    assert (metrics.checkpointed, metrics.checkpoint_failure) == (None, "the last 2 checkpoints failed: no room")
+
+
+def test_the_metrics_say_when_the_last_cut_began_by_the_time_of_the_day(cluster):
+    running(cluster)
+    cut(cluster)
+    began = cluster.now
+    cluster.now += 8
+    metrics = cluster.machine.overview.metrics(cluster.now, cluster.now + 500, "job")
+    assert (metrics.checkpointed, metrics.checkpoint_failure) == (began + 500, "")
 
 
 def test_the_status_says_from_where_a_run_goes_on_and_how_much_is_done_again(cluster):

@@ -156,13 +156,35 @@ test("the sentence shows the operator that it is about", async () => {
 });
 
 test.each([
-  ["RUNNING", "started again 1 time: worker agent-2 was lost"],
-  ["RESTARTING", ""],
-])("a job that is %s after a loss says so", async (state, note) => {
+  ["RUNNING", "", "started again 1 time: worker agent-2 was lost"],
+  ["RUNNING", "checkpoint 4", "started again 1 time: worker agent-2 was lost; went on from checkpoint 4"],
+  ["RESTARTING", "checkpoint 4", ""],
+])("a job that is %s after a loss, from %j, says so", (state, goes_on_from, note) => {
   const { graph, live } = backpressured();
-  const metrics = live.metrics && { ...live.metrics, state, restarts: 1, lost: "worker agent-2 was lost" };
+  const lost = "worker agent-2 was lost";
+  const metrics = live.metrics && { ...live.metrics, state, restarts: 1, lost, goes_on_from };
   show({ graph, live: { ...live, metrics }, tasks: [] });
   expect(place.querySelector(".sabot-sentence small")?.textContent ?? "").toBe(note);
+});
+
+test("the header says when the last checkpoint was, until the job is over", () => {
+  const job = running();
+  job.live.metrics!.checkpointed = job.live.metrics!.at - 8;
+  show(job);
+  expect(texts(place, ".sabot-figures > div")).toContain("checkpoint8 s ago");
+  const over = finished();
+  over.live.metrics!.checkpointed = over.live.metrics!.at - 8;
+  show(over);
+  expect(place.querySelector(".sabot-figures")!.textContent).not.toContain("checkpoint");
+});
+
+test("checkpoints that fail are said with the reason", () => {
+  const job = running();
+  job.live.metrics!.checkpoint_failure = "the last 2 checkpoints failed: 'x' cannot be written";
+  show(job);
+  expect(place.querySelector(".sabot-sentence small")!.textContent).toBe(
+    "⚠ the last 2 checkpoints failed: 'x' cannot be written",
+  );
 });
 
 test("keys walk the graph, open the panel and close it", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytes, clock, count, counted, cut, rate, seconds, share, time } from "./format";
+import { ago, bytes, clock, count, counted, cut, rate, seconds, share, time } from "./format";
 
 test.each([
   [count(0), "0"],
@@ -28,6 +28,9 @@ test.each([
   [seconds(3600 * 3 + 720), "3 h 12 min"],
   [seconds(86400 * 2 + 3600 * 4), "2 d 4 h"],
   [seconds(-2), "-2.0 s"],
+  [ago(-0.2), "0 s ago"],
+  [ago(8.4), "8 s ago"],
+  [ago(65), "1 min 5 s ago"],
   [clock(751.9), "00:12:31"],
   [clock(93_600), "26:00:00"],
   [share(0.956), "96 %"],

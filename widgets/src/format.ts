@@ -39,6 +39,13 @@ export function seconds(value: number | null | undefined): string {
   return pair(Math.floor(whole / 3600), 24, "d", "h");
 }
 
+/** How long ago something was, in whole seconds: `0 s ago`, `8 s ago`, `1 min 5 s ago`. */
+export function ago(value: number | null | undefined): string {
+  if (!known(value)) return NONE;
+  const whole = Math.max(0, Math.round(value));
+  return whole < 60 ? `${whole} s ago` : `${seconds(whole)} ago`;
+}
+
 /** The duration of a job with a fixed number of digits: `00:12:31`, `26:00:00`. */
 export function clock(value: number | null | undefined): string {
   if (!known(value)) return NONE;

@@ -79,7 +79,10 @@ export interface JobMetrics {
   open_windows: number;
   ahead: number;
   restarts: number;
+  goes_on_from: string;
   lost: string;
+  checkpointed: number | null;
+  checkpoint_failure: string;
 }
 
 export interface SampleMessage {
@@ -116,6 +119,7 @@ export interface TaskMetrics {
   final: boolean;
   holder: WatermarkHolder | null;
   ahead: number;
+  spilled_bytes: number;
 }
 
 export interface ColumnMessage {
@@ -190,6 +194,7 @@ export interface VertexMetrics {
   idle_since: number | null;
   history: number[];
   dots: TaskDot[];
+  spilled_bytes: number;
 }
 
 export interface EdgeMetrics {

@@ -104,6 +104,7 @@ const vertex = shape<VertexMetrics>({
   latency,
   idle_since: maybe(number),
   history: numbers,
+  spilled_bytes: number,
   dots: many(shape<TaskDot>({ index: number, state: text, busy: number })),
 });
 const edge = shape<EdgeMetrics>({
@@ -160,6 +161,9 @@ const metrics = shape<JobMetrics>({
   ahead: number,
   restarts: number,
   lost: text,
+  goes_on_from: text,
+  checkpointed: maybe(number),
+  checkpoint_failure: text,
 });
 
 const node = shape<PictureNode>({

@@ -25,7 +25,8 @@ class Why:
     @classmethod
     def of(cls, metrics: JobMetrics) -> Why:
         """Take the finding of the rules about a job."""
-        note, finding = started_again(metrics.state, metrics.restarts, metrics.lost), metrics.finding
+        note = started_again(metrics.state, metrics.restarts, metrics.lost, metrics.goes_on_from)
+        finding = metrics.finding
         if finding is None:
             return cls("unknown", "", "no figures yet", note=note)
         return cls(finding.kind, finding.operator, finding.sentence, finding.advice, note)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sabotnb.display import job_line, operator_labels
-from sabotnb.metrics import started_again
+from sabotnb.metrics import checkpoints_failed, started_again
 from sabotnb.protocol import JobState, RunStatus
 
 
@@ -15,7 +15,8 @@ class JobStatus:
     """A job at one moment: its tasks by state, rows read by sources and taken by sinks so far.
 
     ``waits`` says what a PENDING or RESTARTING job waits for, ``failure`` why a FAILED job failed; ``restarts`` is how
-    often it began again after a worker was lost, and ``lost`` the last of those losses.
+    often it began again after a worker was lost, ``lost`` the last of those losses, and ``restored`` the checkpoint
+    that it went on from. ``checkpoint_failure`` says why its last checkpoints failed.
     """
 
     name: str
@@ -28,10 +29,13 @@ class JobStatus:
     paused: bool = False
     restarts: int = 0
     lost: str = ""
+    restored: str = ""
+    checkpoint_failure: str = ""
 
     @classmethod
     def of(cls, status: RunStatus) -> JobStatus:
         """Read the cluster's answer."""
+        checkpointing = status.checkpointing
         return cls(
             status.job,
             status.state.value,
@@ -43,6 +47,8 @@ class JobStatus:
             status.paused,
             status.restarts,
             status.lost,
+            checkpointing.restored,
+            "" if status.state.terminal else checkpoints_failed(checkpointing.failures, checkpointing.last_failure),
         )
 
     @property
@@ -66,13 +72,15 @@ class JobStatus:
         return job_line.html(self.name, self.word, self.facts, "\n".join(self._more()))
 
     def _more(self) -> Iterator[str]:
-        """Yield what it waits for or why it failed, and what it lost and survived."""
+        """Yield what it waits for or why it failed, what it lost and survived, and why checkpoints fail."""
         if more := self.waits or self.failure:
             yield more
         if self.state == JobState.RESTARTING.value:
-            yield f"starts again: {self.lost}"
-        elif again := started_again(self.state, self.restarts, self.lost):
+            yield f"starts again from {self.restored or 'the beginning'}: {self.lost}"
+        elif again := started_again(self.state, self.restarts, self.lost, self.restored):
             yield again
+        if self.checkpoint_failure:
+            yield self.checkpoint_failure
 
 
 @dataclass(frozen=True, slots=True)

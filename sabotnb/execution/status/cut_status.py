@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sabotnb.execution.job_run import JobRun
+from sabotnb.metrics import checkpoints_failed
 from sabotnb.protocol import CheckpointingStatus, CheckpointStatus, JobState, StoredCut
 
 
@@ -31,6 +32,17 @@ def checkpointing_status(job: JobRun) -> CheckpointingStatus:
         restored=restored(job),
         replayed=_replayed(job),
     )
+
+
+def checkpointed(job: JobRun) -> float | None:
+    """When the last stored cut began, by the machine's clock; None if none is stored."""
+    return job.cuts.shown[-1].began if job.cuts.shown else None
+
+
+def checkpoint_failure(job: JobRun) -> str:
+    """A sentence about the cuts that failed since the last stored one; empty if none did, or the run is over."""
+    failure = job.cuts.last_failure
+    return "" if failure is None or job.state.terminal else checkpoints_failed(job.cuts.failures, failure.message)
 
 
 def restored(job: JobRun) -> str:

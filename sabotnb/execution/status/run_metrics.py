@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.status.cut_status import restored
+from sabotnb.execution.status.cut_status import checkpoint_failure, checkpointed, restored
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import (
@@ -82,6 +82,8 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         restarts=job.restarts,
         goes_on_from=restored(job),
         lost=replies.survived(job),
+        checkpointed=None if (began := checkpointed(job)) is None else began + ahead,
+        checkpoint_failure=checkpoint_failure(job),
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),
         vertices=tuple(vertices.values()),
         edges=tuple(_edge(job, edge, by_vertex) for edge in topology.edges),

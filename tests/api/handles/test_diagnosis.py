@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from figures import job, vertex
 
 from sabotnb.api.handles.diagnosis import Why
@@ -6,6 +8,8 @@ from sabotnb.metrics import Finding
 
 def test_a_finding_is_followed_by_what_the_job_lost_and_survived():
     again = job(vertex("read", "source sink"), restarts=1, lost="worker agent-2 was lost: it hung")
+    on = "started again 1 time: worker agent-2 was lost: it hung; went on from checkpoint 4"
+    assert Why.of(replace(again, goes_on_from="checkpoint 4")).note == on
     assert repr(Why.of(again)) == "no figures yet\nstarted again 1 time: worker agent-2 was lost: it hung"
     found = job(vertex("read", "source sink"), finding=Finding("busy", "read", "It is busy.", "Wait."))
     assert repr(Why.of(found)) == "It is busy.\nWait."

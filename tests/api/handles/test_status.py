@@ -10,9 +10,22 @@ LOST = "worker agent-2 was lost: it hung"
     [
         ("RUNNING", 0, {}, []),
         ("RUNNING", 1, {"lost": LOST}, [f"started again 1 time: {LOST}"]),
+        (
+            "RUNNING",
+            1,
+            {"lost": LOST, "restored": "checkpoint 4"},
+            [f"started again 1 time: {LOST}; went on from checkpoint 4"],
+        ),
+        ("RUNNING", 0, {"checkpoint_failure": "the last checkpoint failed: no"}, ["the last checkpoint failed: no"]),
         ("FAILED", 2, {"lost": LOST, "failure": "no"}, ["no", f"started again 2 times: {LOST}"]),
-        ("RESTARTING", 0, {"lost": LOST}, [f"starts again: {LOST}"]),
-        ("RESTARTING", 1, {"lost": LOST, "waits": "needs 2 slots"}, ["needs 2 slots", f"starts again: {LOST}"]),
+        ("RESTARTING", 0, {"lost": LOST}, [f"starts again from the beginning: {LOST}"]),
+        ("RESTARTING", 0, {"lost": LOST, "restored": "checkpoint 4"}, [f"starts again from checkpoint 4: {LOST}"]),
+        (
+            "RESTARTING",
+            1,
+            {"lost": LOST, "waits": "needs 2 slots"},
+            ["needs 2 slots", f"starts again from the beginning: {LOST}"],
+        ),
     ],
 )
 def test_a_status_says_what_the_job_lost_and_survived(state, restarts, more, lines):

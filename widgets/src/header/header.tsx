@@ -1,5 +1,5 @@
 /** The header: the job's name, state and totals, and its buttons. */
-import { cut, rate, seconds, share, brief } from "../format";
+import { ago, cut, rate, seconds, share, brief } from "../format";
 import type { Throughput, JobMetrics } from "../messages";
 import type { Store } from "../store";
 import { Controls } from "./controls";
@@ -43,6 +43,9 @@ function Figures({ metrics, store }: { metrics: JobMetrics; store: Store }) {
       <Figure name={over ? "rows in" : "in"} value={flow(metrics.rows_in)} />
       <Figure name={over ? "rows out" : "out"} value={flow(metrics.rows_out)} />
       {metrics.lag !== null && <Figure name="lag" value={seconds(metrics.lag)} />}
+      {metrics.checkpointed !== null && !over && (
+        <Figure name="checkpoint" value={ago(metrics.at + Math.max(0, sinceNews) - metrics.checkpointed)} />
+      )}
       {metrics.late > 0 && <Figure name="late" value={brief(metrics.late)} />}
       {metrics.progress !== null && !over && <Figure name="read" value={share(metrics.progress)} />}
     </dl>

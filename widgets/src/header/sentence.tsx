@@ -11,7 +11,8 @@ export function Sentence({ store }: { store: Store }) {
   const finding = live?.metrics?.finding;
   const text = finding?.sentence || (live?.metrics?.waits ? `The job ${live.metrics.waits}.` : "");
   const again = live?.metrics ? startedAgain(live.metrics) : "";
-  if (!text && !again) return null;
+  const failing = store.over.value ? "" : (live?.metrics?.checkpoint_failure ?? "");
+  if (!text && !again && !failing) return null;
   const operator = finding?.operator ?? "";
   const known = operator !== "" && nodeWith(viewOf(store.graph.value, "optimized"), operator) !== null;
   return (
@@ -20,6 +21,7 @@ export function Sentence({ store }: { store: Store }) {
         <span>{cut(text, LETTERS)}</span>
         {finding?.advice && <span class="sabot-faint"> → {cut(finding.advice, LETTERS)}</span>}
         {again && <small class="sabot-faint">{cut(again, LETTERS)}</small>}
+        {failing && <small>⚠ {cut(failing, LETTERS)}</small>}
       </p>
       {known && (
         <button type="button" onClick={() => open(store, operator)}>
@@ -30,8 +32,9 @@ export function Sentence({ store }: { store: Store }) {
   );
 }
 
-function startedAgain({ state, restarts, lost }: JobMetrics): string {
-  return restarts > 0 && state !== "RESTARTING" ? `started again ${counted(restarts, "time")}: ${lost}` : "";
+function startedAgain({ state, restarts, lost, goes_on_from: checkpoint }: JobMetrics): string {
+  if (restarts === 0 || state === "RESTARTING") return "";
+  return `started again ${counted(restarts, "time")}: ${lost}${checkpoint && `; went on from ${checkpoint}`}`;
 }
 
 function open(store: Store, operator: string): void {

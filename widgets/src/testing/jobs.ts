@@ -93,6 +93,9 @@ export function made(sketch: JobSketch): MadeJob {
     ahead: 0,
     restarts: 0,
     lost: "",
+    goes_on_from: "",
+    checkpointed: null,
+    checkpoint_failure: "",
     ...sketch.metrics,
   };
   return {
@@ -153,6 +156,7 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
     watermark: null,
     latency: { p50: 0.012, p99: 0.25 },
     idle_since: null,
+    spilled_bytes: 0,
     history: Array.from({ length: 60 }, (_, second) => rate * (0.8 + 0.2 * Math.sin(second / 5 + one.text.length))),
     dots: one.loads.length > MOST_DOTS ? [] : dotsOf(one, over),
     ...one.more,
@@ -193,6 +197,7 @@ function tasksOf(one: VertexSketch, over: boolean): TaskMetrics[] {
     reported: NOW,
     final: over,
     holder: null,
+    spilled_bytes: 0,
   }));
 }
 
