@@ -2,4 +2,5 @@
 
 from sabotnb.cli import app
 
-app(prog_name="python -m sabotnb")
+if __name__ == "__main__":  # worker processes import this module under another name
+    app(prog_name="python -m sabotnb")

@@ -29,3 +29,8 @@ def test_the_demo_asks_for_duckdb_before_it_runs_a_job() -> None:
         "the demo, which compares its output with DuckDB's, needs duckdb, which is not installed; "
         "run pip install 'sabotnb[demo]'\n"
     )
+
+
+def test_worker_processes_import_the_module_without_running_the_command_line() -> None:
+    done = ran("-c", "import runpy; runpy.run_module('sabotnb', run_name='__mp_main__')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
