@@ -180,6 +180,27 @@ def _measure(run: Callable[[Any, Path | None, Any], Sequence[Mapping[str, Any]]]
 
 
 @bench.command()
+def recovery(
+    keys: Annotated[
+        list[int] | None, typer.Option(min=1, help="Keys of the state; several times. Default: 1 and 10 million.")
+    ] = None,
+    minutes: Minutes = 8,
+    json: Json = None,
+    repeat: Repeat = 3,
+    only: Only = "",
+) -> None:
+    """What checkpoints cost, and how fast jobs go on after a lost worker or from a savepoint, beside the targets."""
+    from rich.console import Console
+
+    from sabotnb.cli.bench.recovery import recovery_plan
+
+    sizes = tuple(keys) if keys else recovery_plan.KEYS
+    plan = recovery_plan.RecoveryPlan(keys=sizes, only=only, minutes=minutes, repeat=repeat)
+    results = recovery_plan.measure(plan, json, Console(width=None if sys.stdout.isatty() else 190))
+    raise typer.Exit(1 if any(result.status == "error" for result in results) else 0)
+
+
+@bench.command()
 def latency(json: Json = None, repeat: Repeat = 21, only: Only = "") -> None:
     """Submission, deployment, results, heartbeat: what a user waits for (p50 and p95)."""
     from sabotnb.cli.bench.measure import run

@@ -1,1 +1,1 @@
-"""Benchmarks: ``sabotnb bench compare | nexmark | joins | kernels | pipelines | latency``."""
+"""Benchmarks: ``sabotnb bench compare | nexmark | joins | kernels | pipelines | latency | recovery``."""

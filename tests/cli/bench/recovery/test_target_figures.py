@@ -1,0 +1,16 @@
+import pytest
+
+from sabotnb.cli.bench.recovery.target_figures import Figure, medians
+
+
+@pytest.mark.parametrize(
+    ("values", "most", "median", "verdict"),
+    [
+        ([3.0, 9.0, 4.0], 4.0, 4.0, "reached"),
+        ([3.0, 9.0, 6.0], 4.0, 6.0, "missed: 1.5 x"),
+        ([3.0, 4.0], None, 3.5, ""),
+    ],
+)
+def test_the_median_of_the_runs_decides_about_the_target(values, most, median, verdict):
+    (figure,) = medians([[Figure("restore", value, "s", most)] for value in values])
+    assert (figure.median, figure.verdict, figure.values) == (median, verdict, tuple(values))
