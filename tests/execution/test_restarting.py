@@ -15,6 +15,7 @@ from sabotnb.protocol import (
     Commit,
     Committable,
     Committed,
+    CutAcked,
     CutDue,
     Deploy,
     Failure,
@@ -104,6 +105,20 @@ def test_late_reports_of_the_former_epoch_are_refused(cluster):
     again(cluster)
     with pytest.raises(Exception, match="which is over"):
         cluster.feed(TaskChanged("agent-1", Attempt(TaskId(job.id, "work", 0), 0, 1), TaskState.FINISHED))
+
+
+def test_reports_of_an_agent_that_is_lost_are_refused_before_its_run_begins_again(cluster):
+    """Its tasks still have the current attempts then."""
+    job = writing(cluster)
+    task = next(task for task in job.tasks.values() if task.slot.agent == "agent-2")
+    cluster.lose(2)
+    for late in (
+        TaskChanged("agent-2", task.attempt, TaskState.FINISHED),
+        SplitWanted("agent-2", task.attempt, 0),
+        CutAcked("agent-2", task.attempt, 1, TaskSnapshot()),
+    ):
+        with pytest.raises(StaleMessage, match="which is over"):
+            cluster.feed(late)
 
 
 def test_a_run_whose_rows_a_client_takes_does_not_begin_again(cluster):
