@@ -120,6 +120,7 @@ export interface TaskMetrics {
   holder: WatermarkHolder | null;
   ahead: number;
   spilled_bytes: number;
+  cut_pause: number;
 }
 
 export interface ColumnMessage {
@@ -195,6 +196,7 @@ export interface VertexMetrics {
   history: number[];
   dots: TaskDot[];
   spilled_bytes: number;
+  cut_pause: number;
 }
 
 export interface EdgeMetrics {

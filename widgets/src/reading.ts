@@ -105,6 +105,7 @@ const vertex = shape<VertexMetrics>({
   idle_since: maybe(number),
   history: numbers,
   spilled_bytes: number,
+  cut_pause: number,
   dots: many(shape<TaskDot>({ index: number, state: text, busy: number })),
 });
 const edge = shape<EdgeMetrics>({

@@ -157,6 +157,7 @@ function vertexOf(one: VertexSketch, over: boolean): VertexMetrics {
     latency: { p50: 0.012, p99: 0.25 },
     idle_since: null,
     spilled_bytes: 0,
+    cut_pause: 0,
     history: Array.from({ length: 60 }, (_, second) => rate * (0.8 + 0.2 * Math.sin(second / 5 + one.text.length))),
     dots: one.loads.length > MOST_DOTS ? [] : dotsOf(one, over),
     ...one.more,
@@ -198,6 +199,7 @@ function tasksOf(one: VertexSketch, over: boolean): TaskMetrics[] {
     final: over,
     holder: null,
     spilled_bytes: 0,
+    cut_pause: 0,
   }));
 }
 
