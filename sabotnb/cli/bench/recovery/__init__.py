@@ -1,1 +1,1 @@
-"""The cases of ``sabotnb bench recovery``: what checkpoints cost, and how fast a job goes on after a loss."""
+"""The cases of ``sabotnb bench recovery``: the pause of a checkpoint, and how fast a job goes on after a loss."""
