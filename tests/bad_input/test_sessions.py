@@ -112,7 +112,7 @@ def test_a_script_that_names_no_jobs_runs_in_two_sessions_at_once(env, tmp_path)
 
 def test_two_jobs_of_one_name_are_one_after_the_other(env):
     endless = sb.Stream.from_rate(10)
-    first, second = endless.run("twin"), endless.filter(col("value") > 5).run("twin")
+    first, second = endless.run("twin"), endless.filter(col("value") > 5).run("twin", fresh=True)
     second.cancel()
     with pytest.raises(errors.JobCanceled, match=r"was replaced by a newer run: sb\.attach\('twin'\)"):
         first.wait(timeout=60)

@@ -250,7 +250,7 @@ class Outputs:
         return [numbers(folder) for folder in self.folders]
 
 
-@pytest.mark.parametrize("upto", [1, 3])
+@pytest.mark.parametrize("upto", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("options", OUTPUTS.values(), ids=OUTPUTS)
 def test_a_commit_that_is_killed_anywhere_is_finished_by_another_process(tmp_path, options, upto):
     rows = {1: [1, 2, 3], 2: [1, 2, 3, 4, 5], 3: [1, 2, 3, 4, 5, 6]}
@@ -270,7 +270,7 @@ def test_a_commit_that_is_killed_anywhere_is_finished_by_another_process(tmp_pat
     assert step > 10
 
 
-@pytest.mark.parametrize("upto", [1, 3])
+@pytest.mark.parametrize("upto", [1, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("options", OUTPUTS.values(), ids=OUTPUTS)
 def test_a_commit_that_was_stopped_changes_nothing_when_it_goes_on_later(tmp_path, monkeypatch, options, upto):
     monkeypatch.setattr(folder_locks, "LOCK_SECONDS", 0.0)
