@@ -7,12 +7,17 @@ Theory of operation
 wait for it. With ``synchronous=FULL`` a committed row survives the loss of power: a checkpoint whose row was lost after
 its output became visible would be written twice.
 
+**Locks.** POSIX drops all locks that a process has on a file when it closes any descriptor of it. So nothing but SQLite
+may open a database that exists: another process would take a store in use for one that nobody has open, and remove its
+WAL.
+
 **Two processes at once.** Tables are created in one transaction, under the write lock of SQLite, or an advisory lock of
 PostgreSQL. The second process finds them complete.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,7 +93,7 @@ def _sqlite(url: URL) -> Engine:
     check_file_system(path)
     with explained(url):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))  # SQLite would let others read it
+        _create_private(path)
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=1, max_overflow=0)
 
     @event.listens_for(engine, "connect")
@@ -103,6 +108,19 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _create_private(path: Path) -> None:
+    """Create the file, which SQLite would let others read, unless it exists; OSError if it cannot be used."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link, which another user could have made", str(path)) from None
+        if not os.access(path, os.R_OK | os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)) from None
+    else:
+        os.close(handle)
 
 
 def _postgresql(url: URL) -> Engine:

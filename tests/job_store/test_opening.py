@@ -105,3 +105,15 @@ def test_a_server_that_does_not_answer_is_said_without_the_password(tmp_path):
     with pytest.raises(StoreError, match=r"does not answer .*Check that its database runs") as refused:
         JobStore.open(f"postgresql://me:secret@/jobs?host={tmp_path}")
     assert "secret" not in str(refused.value)
+
+
+def test_opening_a_store_twice_in_a_process_keeps_the_locks_of_the_first(tmp_path):
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    first = JobStore.open(url)
+    JobStore.open(url).close()
+    # the last process to close a database removes its WAL: without the locks of the first store, this one would
+    look = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM sabotnb_runs'); c.close()"
+    subprocess.run([sys.executable, "-c", look, str(tmp_path / "jobs.db")], check=True)
+    assert (tmp_path / "jobs.db-wal").exists()
+    assert first.runs() == []
+    first.close()
