@@ -8,7 +8,7 @@ wait for it. With ``synchronous=FULL`` a committed row survives the loss of powe
 its output became visible would be written twice.
 
 **Locks.** POSIX drops all locks that a process has on a file when it closes any descriptor of it. So nothing but SQLite
-may open a database that exists: another process would take a store in use for one that nobody has open, and remove its
+may open a database that exists: another process would take a store in use for a closed one, and remove its
 WAL.
 
 **Two processes at once.** Tables are created in one transaction, under the write lock of SQLite, or an advisory lock of
