@@ -336,11 +336,9 @@ _MODULE = {
     Hint("sb.map_state('string', 'int64')"): ("MapState", "MapStateDescriptor"),
     Hint("sb.KeyedProcess"): ("KeyedProcessFunction", "ProcessFunction", "DoFn", "StatefulProcessor"),
     Hint("col('x').sum()", "functions are methods of columns"): ("functions", "F", "fn", "func"),
-    Hint("stream.sink_parquet('out').run()", "checkpoints and saved state are not there yet; start the job again"): (
-        "checkpoint",
-        "resume",
-        "read_state",
+    Hint("sb.checkpoint('60s')", "a job takes it as run(checkpoint=...), and job.savepoint() takes one at once"): (
         "savepoint",
+        "enable_checkpointing",
     ),
 }
 
