@@ -5,6 +5,7 @@ Needs pytest and hypothesis (``pip install 'sabotnb[test]'``).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -17,8 +18,13 @@ SHORT = 6
 """Steps of a script up to which it is cut at every position."""
 
 # Each subclass runs the same test with another operator, so there is nothing to replay from one to the other.
-DRAWN = settings(max_examples=30, deadline=None, database=None, suppress_health_check=[HealthCheck.differing_executors])
-"""Settings of every drawn test here."""
+DRAWN = settings(
+    max_examples=int(os.environ.get("SABOTNB_EXAMPLES", "8")),
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.differing_executors],
+)
+"""Settings of every drawn test here; ``SABOTNB_EXAMPLES`` is the number of scripts that each draws."""
 
 
 class RecoverySuite:
