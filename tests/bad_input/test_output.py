@@ -140,7 +140,7 @@ def test_a_folder_around_the_output_that_is_removed_meanwhile_is_named(env, tmp_
     while (tmp_path / "deep").exists():  # the job renames its files meanwhile
         shutil.rmtree(tmp_path / "deep", ignore_errors=True)
     job.stop()
-    with pytest.raises(errors.JobFailed, match=r"sink_0: '.*/out.*' is gone, .*: run the job again, or give"):
+    with pytest.raises(errors.JobFailed, match=r"sink_0: '.*out.*' is gone, .*: run the job again, or give"):
         job.wait(timeout=60)
 
 
