@@ -151,9 +151,9 @@ class WithoutState(Sum):
 @pytest.mark.parametrize(
     ("operator", "difference"),
     [
-        (LaterVersion, "the operator's is task, version 2, that of the file task, version 1"),
-        (OtherColumns, "the operator has x int32, the file x int64"),
-        (WithoutState, "the operator has no state of that name"),
+        (LaterVersion, r"saved as state 'rows' \(task, version 1\), and now has task, version 2"),
+        (OtherColumns, "field 'x', which was int64 in the checkpoint, and is int32 now"),
+        (WithoutState, "no state 'rows'"),
     ],
 )
 def test_state_of_another_form_is_refused(tmp_path, operator, difference):
@@ -161,5 +161,5 @@ def test_state_of_another_form_is_refused(tmp_path, operator, difference):
         cut = run.read(3).take_cut()
     job = two_sources(numbers([[1], [2]]), numbers([[3], [4]]))
     job.vertices["sum"] = vertex("sum", Custom(operator), COLLECT, ports=2)
-    with run.restored(cut, job) as restored, pytest.raises(CheckpointError, match=f"of sum in .*: {difference}"):
+    with run.restored(cut, job) as restored, pytest.raises(CheckpointError, match=f"operator 'sum' .*{difference}"):
         restored.start().finish()

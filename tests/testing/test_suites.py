@@ -22,5 +22,5 @@ def test_suites_have_tests_to_inherit(name):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(AttributeError, match="has no attribute 'Suite'; it has Advance, Crash"):
+    with pytest.raises(AttributeError, match="has no attribute 'Suite'; it has Advance, CheckpointedRun, Crash"):
         testing.Suite  # noqa: B018

@@ -288,7 +288,7 @@ def test_a_progress_bar_ends_at_100_percent_or_with_the_state(kernel):
 def test_a_changed_cell_says_that_its_run_replaced_another(kernel):
     first, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
     again, _, _ = shown_widget(kernel, "sb.Stream.from_rate(10).run('changes')", "u")
-    second, state, _ = shown_widget(kernel, "sb.Stream.from_rate(20).run('changes')", "u")
+    second, state, _ = shown_widget(kernel, "sb.Stream.from_rate(20).run('changes', fresh=True)", "u")
     assert again == first != second
     assert state["graph"]["note"] == "replaced the previous run (the graph or an option changed)"
     kernel.wait(lambda: first in kernel.closed)
