@@ -29,7 +29,9 @@ def measured(folder, only, **more):
 
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "SIGKILL" else ()) for name in FIGURES]
+)
 def test_each_case_has_its_figures_and_leaves_no_file(tmp_path, name):
     result, text, line = measured(tmp_path, name)
     assert (result.status, result.detail, line["status"], line["runs"]) == ("ok", "", "ok", 1)
