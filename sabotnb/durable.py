@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-
-
-def make_folder(folder: Path) -> list[Path]:
-    """Create ``folder`` and its missing parents, and make their names durable; returns those created, deepest first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in missing:
-        sync_folder(path.parent)
-    return missing
 
 
 def sync_folder(folder: Path) -> None:
@@ -24,3 +16,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_folder(folder: Path, sync: Callable[[Path], None] = sync_folder) -> list[Path]:
+    """Create ``folder`` and its missing parents; returns those created, deepest first.
+
+    ``sync`` makes their names durable, called with the folder that has each.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        sync(path.parent)
+    return missing

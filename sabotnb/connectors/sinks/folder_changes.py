@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sabotnb import durable
 from sabotnb.errors import SinkError
 
 OnChange = Callable[[str], None]
@@ -33,13 +34,9 @@ def note_change(what: str, path: Path) -> None:
 
 def make_folder(folder: Path) -> list[Path]:
     """Create ``folder`` and its missing parents, and make their names durable; returns those created, deepest first."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    if missing:
+    if not folder.exists():
         note_change("make", folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in missing:
-        sync_folder(path.parent)
-    return missing
+    return durable.make_folder(folder, sync_folder)
 
 
 def rename(source: Path, target: Path) -> None:
@@ -57,14 +54,8 @@ def sync_file(path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make creations, renames and removals in ``folder`` durable, where the platform can."""
-    if os.name != "posix":
-        return
     note_change("sync", folder)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    durable.sync_folder(folder)
 
 
 def write_whole(path: Path, text: str) -> None:
