@@ -1,9 +1,11 @@
 """The decisions of the control plane as pure code: state machine, slot pool, placement, state tables."""
 
+from sabotnb.execution.graph_topology import topology_of
 from sabotnb.execution.job_request import job_request, with_parallelism
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
+from sabotnb.execution.restoring import finished_splits, opened_splits, task_restores
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
 from sabotnb.execution.status.overview import Overview
 from sabotnb.execution.status.summaries import metrics_summary
@@ -17,8 +19,12 @@ __all__ = [
     "SlotPool",
     "SlotRequest",
     "SlotStatistics",
+    "finished_splits",
     "job_request",
     "metrics_summary",
+    "opened_splits",
     "strategy",
+    "task_restores",
+    "topology_of",
     "with_parallelism",
 ]

@@ -7,9 +7,10 @@
 
 Theory of operation
 -------------------
-There is no machine and no job store: this class does what they do, as long as nothing fails. Tasks, channels, cuts and
-state files are those of a cluster. Sinks whose rows a client pulls (``collect``) are replaced by one that hands its
-rows over with the cuts: what it received behind the last cut is lost with a kill, as files that were not committed are.
+There is no machine and no job store: this class does what they do, as long as nothing fails. Tasks, channels, cuts,
+state files and the plan of a restore are those of a cluster. Sinks whose rows a client pulls (``collect``) are replaced
+by one that hands its rows over with the cuts: what it received behind the last cut is lost with a kill, as files that
+were not committed are.
 
 The sources read nothing before ``read`` or ``finish``. ``read`` lets them make a number of polls and holds them behind
 these, so that a cut or a kill comes at a moment that a test can draw; rows are in channels, operators and states then.
@@ -25,6 +26,7 @@ from typing import Any, Self
 
 from sabotnb.config import Config
 from sabotnb.exchange import Exchange
+from sabotnb.execution import task_restores, topology_of
 from sabotnb.graph import Sink
 from sabotnb.plan import ExecutionGraph
 from sabotnb.protocol import (
@@ -49,7 +51,6 @@ from sabotnb.protocol import (
     TaskChanged,
     TaskId,
     TaskReport,
-    TaskRestore,
     TaskSnapshot,
     TaskState,
 )
@@ -196,15 +197,14 @@ class CheckpointedRun:
         attempts = {vertex.id: tuple(next(numbers) for _ in range(vertex.parallelism)) for vertex in vertices}
         agents = {vertex.id: (AGENT,) * vertex.parallelism for vertex in vertices}
         placement = Placement(agents, attempts, {})
+        tasks = [TaskId(RUN, vertex.id, index) for vertex in vertices for index in range(vertex.parallelism)]
+        restores = {} if self._base is None else task_restores(self._base, topology_of(self.execution), tasks)
         created = {}
-        for vertex in vertices:
-            for index in range(vertex.parallelism):
-                task = TaskId(RUN, vertex.id, index)
-                attempt = Attempt(task, attempts[vertex.id][index], self._epoch)
-                restore = None if self._base is None else _restore(self._base, task, vertex.parallelism)
-                first_splits, left = self._splits.first(task)
-                assignment = Assignment(attempt, self.execution, placement, first_splits, left, restore, self._storage)
-                created[task] = TaskExecution(assignment, host)
+        for task in tasks:
+            attempt = Attempt(task, attempts[task.vertex][task.index], self._epoch)
+            splits, left = self._splits.first(task)
+            assignment = Assignment(attempt, self.execution, placement, splits, left, restores.get(task), self._storage)
+            created[task] = TaskExecution(assignment, host)
         return created
 
     def _with_meter(self, makers: Makers) -> Makers:
@@ -253,29 +253,6 @@ class CheckpointedRun:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-
-def _restore(cut: StoredCut, task: TaskId, parallelism: int) -> TaskRestore | None:
-    """What ``task`` continues from; None if the cut does not have its vertex."""
-    before = cut.parallelism.get(task.vertex)
-    if before is None:
-        return None
-    same = before == parallelism
-    snapshots = [cut.tasks[replace(task, index=index)] for index in ([task.index] if same else range(before))]
-    operators = cut.operators[task.vertex]
-    times = {
-        name: [snapshot.event_times[name] for snapshot in snapshots if name in snapshot.event_times]
-        for name in (*operators, "")
-    }
-    return TaskRestore(
-        files=tuple(snapshot.file for snapshot in snapshots if snapshot.file is not None),
-        memos={
-            name: tuple(snapshot.memos[name] for snapshot in snapshots if name in snapshot.memos) for name in operators
-        },
-        event_times={name: min(us) for name, us in times.items() if us},
-        ended=all(snapshot.ended for snapshot in snapshots),
-        rescaled=not same,
-    )
 
 
 def _with_recorded_sinks(execution: ExecutionGraph) -> ExecutionGraph:

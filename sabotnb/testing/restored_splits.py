@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sabotnb.execution import finished_splits, opened_splits, topology_of
 from sabotnb.graph import Source
 from sabotnb.plan import ExecutionGraph, SplitQueue
 from sabotnb.protocol import (
     AssignSplits,
+    JobVertex,
     RaiseBound,
     SourceState,
     Split,
@@ -27,14 +29,15 @@ class RestoredSplits:
     """
 
     def __init__(self, execution: ExecutionGraph, splits: Mapping[str, Sequence[Split]], cut: StoredCut | None) -> None:
-        self._finished = {} if cut is None else dict(cut.finished)
+        topology = topology_of(execution)
+        self._finished = {} if cut is None else finished_splits(cut, topology)
         self._queues: dict[str, SplitQueue] = {}
         self._handed: dict[TaskId, list[Split]] = {}
         self._first: dict[tuple[str, int], tuple[Split, ...]] = {}
         for vertex in execution.vertices.values():
             spec = vertex.operators[0].spec
             if isinstance(spec, Source):
-                opened = [()] * vertex.parallelism if cut is None else _opened(cut, vertex.id, vertex.parallelism)
+                opened = _opened(cut, topology.vertices[vertex.id])
                 begun = {split.id for of_task in opened for split in of_task}.union(self._finished.get(vertex.id, ()))
                 left = [split for split in splits[vertex.id] if split.id not in begun]
                 queue = self._queues[vertex.id] = SplitQueue(left, vertex.parallelism)
@@ -70,11 +73,5 @@ class RestoredSplits:
         return {vertex: tuple(splits) for vertex, splits in finished.items()}
 
 
-def _opened(cut: StoredCut, vertex: str, parallelism: int) -> list[tuple[Split, ...]]:
-    """The splits that were open at the cut, by task; with another parallelism they are dealt again."""
-    states = [cut.tasks[TaskId(cut.run, vertex, index)].source for index in range(cut.parallelism[vertex])]
-    opened = [() if state is None else state.opened for state in states]
-    if len(opened) == parallelism:
-        return opened
-    splits = sorted((split for of_task in opened for split in of_task), key=lambda split: split.lower_bound)
-    return [tuple(splits[index::parallelism]) for index in range(parallelism)]
+def _opened(cut: StoredCut | None, vertex: JobVertex) -> list[tuple[Split, ...]]:
+    return [()] * vertex.parallelism if cut is None else opened_splits(cut, vertex)
