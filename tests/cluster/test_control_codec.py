@@ -34,7 +34,7 @@ class Evil:
         return os.system, ("true",)
 
 
-DOTTED = b"\x80\x04csabotnb.protocol.control\ndataclass.__builtins__.get\n(\x8c\x04evaltR."
+DOTTED = b"\x80\x04csabotnb.protocol.events\ndataclass.__builtins__.get\n(\x8c\x04evaltR."
 """Calls a function that a dotted name leads to from a module that may be named."""
 
 

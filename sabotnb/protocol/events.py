@@ -1,20 +1,18 @@
-"""Control messages as plain data: events, which the machine receives, and instructions, which it returns."""
+"""Events, which the machine receives: what agents report, what the scheduler notices, and timers, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol.checkpoints import StoredCut, TaskRestore, TaskSnapshot
-from sabotnb.protocol.client_commands import Reply, UserCommand
-from sabotnb.protocol.elements import Cut
+from sabotnb.protocol.checkpoints import TaskSnapshot
+from sabotnb.protocol.client_commands import UserCommand
 from sabotnb.protocol.failure import Failure
-from sabotnb.protocol.ids import Attempt, ChannelEnd, RunId
-from sabotnb.protocol.job_states import JobState, TaskState
+from sabotnb.protocol.ids import Attempt, RunId
+from sabotnb.protocol.job_states import TaskState
 from sabotnb.protocol.operator import Committable
-from sabotnb.protocol.source import Split, SplitsLeft
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +35,15 @@ class AgentInfo:
 
 @dataclass(frozen=True, slots=True)
 class AgentUp:
+    """An agent has registered."""
+
     agent: AgentInfo
 
 
 @dataclass(frozen=True, slots=True)
 class AgentDown:
+    """The connection of an agent is closed, or its process has registered under another id."""
+
     agent: str
     reason: str
 
@@ -261,223 +263,3 @@ Event = (
     | TimerEvent
     | UserCommand
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where the tasks of a run are: by vertex the agent of each task index, and how to reach those agents.
-
-    ``attempts`` are the numbers of their attempts, by vertex and task index as in ``tasks``.
-    """
-
-    tasks: Mapping[str, tuple[str, ...]]
-    attempts: Mapping[str, tuple[int, ...]]
-    agents: Mapping[str, AgentInfo]
-
-    def end(self, vertex: str, index: int) -> ChannelEnd:
-        """Return a task as the end of its channels."""
-        return ChannelEnd(index, self.attempts[vertex][index])
-
-
-@dataclass(frozen=True, slots=True)
-class AssignSplits:
-    """Splits for one source task, in the order in which it reads them, and what is left behind them."""
-
-    attempt: Attempt
-    splits: tuple[Split, ...]
-    left: SplitsLeft
-
-    @property
-    def run(self) -> RunId:
-        """The run that the task belongs to."""
-        return self.attempt.run
-
-
-@dataclass(frozen=True, slots=True)
-class RaiseBound:
-    """Splits of ``vertex`` were handed out, which raised the bound of those that are left."""
-
-    run: RunId
-    epoch: int
-    vertex: str
-    left: SplitsLeft
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """Everything that one agent needs to run its tasks of one run: the graph, the placement and its own attempts.
-
-    ``splits`` are those with which its source tasks begin. ``restores`` are what tasks are restored from; a run without
-    a stored cut has none. ``storage`` is where the files of checkpoints are; None if the run takes none.
-    """
-
-    run: RunId
-    epoch: int
-    execution: Mapping[str, Any]
-    placement: Placement
-    attempts: tuple[Attempt, ...]
-    splits: tuple[AssignSplits, ...] = ()
-    restores: Mapping[Attempt, TaskRestore] = field(default_factory=dict)
-    storage: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deploy:
-    """Start tasks: they open and report RUNNING, but their sources read nothing before ``StartSources``."""
-
-    agent: str
-    deployment: Deployment
-
-
-@dataclass(frozen=True, slots=True)
-class StartSources:
-    """All tasks of the job are RUNNING: its sources may read."""
-
-    run: RunId
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelTasks:
-    """End the job's tasks at once and report CANCELED for each."""
-
-    run: RunId
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class StopSources:
-    """End the sources now; rows already read are processed."""
-
-    run: RunId
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class PauseSources:
-    """Let sources read nothing until ``ResumeSources``; everything else continues, including cuts and timers."""
-
-    run: RunId
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeSources:
-    """Let paused sources continue at their positions."""
-
-    run: RunId
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class TakeCut:
-    """Let the sources of a run take ``cut`` between two polls, and tasks whose inputs have ended as soon as they can.
-
-    With ``hold`` the sources read nothing after it until ``ResumeSources``.
-    """
-
-    run: RunId
-    epoch: int
-    cut: Cut
-    hold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CutStored:
-    """A cut is stored: tasks need not repeat the committables that they acknowledged it with, nor older ones."""
-
-    run: RunId
-    epoch: int
-    cut: int
-
-
-@dataclass(frozen=True, slots=True)
-class EndRun:
-    """The run has ended, its output is committed or aborted: drop functions and tables, keep results for clients."""
-
-    run: RunId
-
-
-@dataclass(frozen=True, slots=True)
-class DropRun:
-    """The run has ended and its results are not needed: drop results, functions and channels."""
-
-    run: RunId
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """``agent`` was declared lost: its process drops every task and registers again under a new id.
-
-    Every late heartbeat is answered, so a second ``Fence`` may arrive after the process has its new id. The process
-    ignores it, because ``agent`` is the old id.
-    """
-
-    agent: str
-
-
-Command = (
-    StartSources
-    | AssignSplits
-    | RaiseBound
-    | CancelTasks
-    | StopSources
-    | PauseSources
-    | ResumeSources
-    | TakeCut
-    | CutStored
-    | EndRun
-    | DropRun
-    | Fence
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    agent: str
-    command: Command
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread.
-
-    With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
-    ``continues`` is the cut of another run that this run began from, or the cut that this epoch was restored from if it
-    is an older one than the last that may be committed: the output of later cuts is replaced, and no other.
-    """
-
-    agent: str
-    run: RunId
-    epoch: int
-    action: str
-    execution: Mapping[str, Any]
-    committables: tuple[Committable, ...]
-    cut: int | None = None
-    continues: tuple[RunId, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Write ``stored`` to the job store, if this process still owns the run; ``Stored`` answers."""
-
-    stored: StoredCut
-
-
-@dataclass(frozen=True, slots=True)
-class SetTimer:
-    """Feed ``event`` at ``at`` (the clock of ``handle``'s ``now``); replaces a timer of an equal event."""
-
-    event: TimerEvent
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class JobChanged:
-    """The job's state changed: wake the clients that wait for it."""
-
-    job: str
-    state: JobState
-
-
-Instruction = Deploy | Tell | Commit | Store | SetTimer | Reply | JobChanged
