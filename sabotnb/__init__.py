@@ -74,11 +74,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not there to hide a cycle
     from sabotnb import datasets, errors, nexmark, testing
     from sabotnb.api.doctor import doctor
-    from sabotnb.api.env import Env, attach, connect, jobs, local, resume
+    from sabotnb.api.env import Env, connect, local
     from sabotnb.api.fluent.windowed import Windowed
     from sabotnb.api.handles.job import Job
     from sabotnb.api.handles.live import live
     from sabotnb.api.handles.status import JobResult, JobStatus
+    from sabotnb.api.known_jobs import attach, jobs, resume
     from sabotnb.api.running.checkpointing import checkpoint
     from sabotnb.api.running.preview import Preview
     from sabotnb.api.running.saved_state import read_state
@@ -96,7 +97,8 @@ if TYPE_CHECKING:  # what type checkers and editors see of the lazy names; not t
 _MODULES = ("datasets", "errors", "nexmark", "testing")
 _HOMES = {
     "sabotnb.api.doctor": ("doctor",),
-    "sabotnb.api.env": ("Env", "attach", "connect", "jobs", "local", "resume"),
+    "sabotnb.api.env": ("Env", "connect", "local"),
+    "sabotnb.api.known_jobs": ("attach", "jobs", "resume"),
     "sabotnb.api.handles.job": ("Job",),
     "sabotnb.api.handles.live": ("live",),
     "sabotnb.api.running.checkpointing": ("checkpoint",),
