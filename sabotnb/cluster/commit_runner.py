@@ -11,8 +11,11 @@ from sabotnb.plan import execution_graph_codec
 from sabotnb.protocol import Commit, Committer, Failure
 
 
-def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> None:
-    """Run the committer of the job's sinks; idempotent, may block on I/O. Raises what the committer raises."""
+def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
+    """Run the committer of the job's sinks; idempotent, may block on I/O. Raises what the committer raises.
+
+    Returns where an abort has saved output that could not be committed; empty if there is none.
+    """
     graph = execution_graph_codec.load(instruction.execution, blobs)
     specs = {
         operator.id: operator.spec
@@ -23,12 +26,13 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> None:
     continues = connectors.Lineage(*instruction.continues) if instruction.continues is not None else None
     committer = connectors.committer(specs, instruction.run, instruction.epoch, continues)
     if instruction.action == "abort":
+        kept = _kept(committer, instruction) if instruction.keeps and instruction.committables else ""
         committer.abort(instruction.committables)
-        return
+        return kept
     if instruction.cut is not None:
         # The run goes on, and so do the prepared files: another commit of the cut finishes one that raised.
         committer.commit_cut(instruction.cut, instruction.committables)
-        return
+        return ""
     try:
         committer.commit(instruction.committables)
     except Exception as error:
@@ -37,6 +41,7 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> None:
         known = isinstance(error, SabotnbError | OSError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         raise SinkError(f"{reason}. {kept}" if kept else reason) from error
+    return ""
 
 
 def _kept(committer: Committer, instruction: Commit) -> str:

@@ -128,6 +128,8 @@ class JobRun:
     """How many agents were lost while they committed or aborted its output."""
     output_stays: bool = False
     """True if no agent could finish a commit, part of which may be visible: then nothing of it is removed."""
+    commit_failed: bool = False
+    """True if output of a stored cut could not be committed: the abort that follows saves it."""
     commit_deadline: float = 0.0
     """When the run fails unless an agent has joined to commit its output, by the machine's clock."""
     losses: list[Loss] = field(default_factory=list)

@@ -33,6 +33,7 @@ runs begin.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
@@ -258,6 +259,8 @@ class Termination:
         if event.cut is not None:
             yield from self._cut_committed(now, job, event.failure)
         elif event.action == "abort":
+            if event.kept and job.failure is not None:
+                job.failure = replace(job.failure, message=f"{job.failure.message}. {event.kept}")
             yield from self._removed(now, job)
         elif event.failure is not None:
             job.failure = event.failure
@@ -282,6 +285,7 @@ class Termination:
 
     def _fail_commit(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
         """Output of a stored cut is not committed, so the run ends."""
+        job.commit_failed = True
         if job.state is JobState.CANCELING:
             job.note = job.note or failure.message
         else:
@@ -345,4 +349,5 @@ def _commit(job: JobRun, agent: str) -> Commit:
         committables = without(stored, without(stored, committables))
     base = job.cuts.base
     continues = (base.run, base.cut) if base is not None and job.cuts.went_back else job.began_from
-    return Commit(agent, job.id, job.epoch, action, job.request.execution, tuple(committables), cut, continues)
+    execution, keeps = job.request.execution, job.commit_failed and action == "abort"
+    return Commit(agent, job.id, job.epoch, action, execution, tuple(committables), cut, continues, keeps)

@@ -147,7 +147,10 @@ class MetricsReported:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An agent has committed (or aborted) the output of a run; with ``cut``, only what was prepared up to that cut."""
+    """An agent has committed (or aborted) the output of a run; with ``cut``, only what was prepared up to that cut.
+
+    ``kept`` is a sentence that says where an abort has saved output; empty if it has saved none.
+    """
 
     agent: str
     run: RunId
@@ -155,6 +158,7 @@ class Committed:
     action: str
     failure: Failure | None = None
     cut: int | None = None
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)

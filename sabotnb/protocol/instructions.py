@@ -210,6 +210,7 @@ class Commit:
     committables: tuple[Committable, ...]
     cut: int | None = None
     continues: tuple[RunId, int] | None = None
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

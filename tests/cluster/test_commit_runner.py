@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from sink_runs import SCHEMA, SinkRun, numbers
 
@@ -56,3 +58,28 @@ def test_a_commit_of_a_cut_that_fails_leaves_its_files_for_the_next(tmp_path):
     commit_or_abort(*commit_of(run, first, cut=1))
     assert numbers(out) == [1]
     run.close()
+
+
+def test_an_abort_after_a_commit_that_failed_saves_the_rows_of_stored_cuts(tmp_path):
+    out = tmp_path / "out"
+    run = SinkRun(out).open()
+    commit_or_abort(*commit_of(run, run.write(1, cut=1), cut=1))
+    second = run.write(2, cut=2)
+    (out / "mine.csv").write_text("n\n100\n")
+    run.close()
+    abort, blobs = commit_of(run, second)
+    kept = commit_or_abort(replace(abort, action="abort", keeps=True), blobs)
+    (saved,) = tmp_path.glob("out.unpublished-*")
+    assert kept.startswith(f"Nothing is lost: '{saved}' has the rows that were not committed (1), ")
+    assert numbers(saved) == [2]
+    (out / "mine.csv").unlink()
+    assert numbers(out) == [1]
+
+
+def test_an_abort_removes_what_was_never_to_be_committed(tmp_path):
+    run = SinkRun(tmp_path / "out").open()
+    prepared = run.write(1, cut=1)
+    run.close()
+    abort, blobs = commit_of(run, prepared)
+    assert commit_or_abort(replace(abort, action="abort"), blobs) == ""
+    assert not list(tmp_path.glob("**/*.csv*"))

@@ -434,6 +434,19 @@ def test_a_commit_that_fails_ends_the_run_and_that_of_a_later_cut_is_still_tried
     assert (cluster.state(), job.failure.message) == ("FAILED", "no room")
 
 
+def test_the_abort_after_a_commit_that_failed_says_where_it_has_saved_the_output(cluster):
+    job = running(cluster)
+    cluster.silent = {"agent-1", "agent-2"}
+    wrote(cluster, 1)
+    acknowledge_all(cluster, 1)
+    cluster.feed(Committed("agent-1", RUN, 1, "commit", Failure("SinkError", "no room"), cut=1))
+    for who, attempt in cluster.running:
+        cluster.feed(TaskChanged(who, attempt, TaskState.CANCELED))
+    assert [order.keeps for order in cluster.told_to(Commit)] == [False, True]
+    cluster.feed(Committed("agent-1", RUN, 1, "abort", kept="Nothing is lost: it is there."))
+    assert (cluster.state(), job.failure.message) == ("FAILED", "no room. Nothing is lost: it is there.")
+
+
 def test_the_commit_of_a_cut_moves_to_other_agents_and_is_given_up_after_several():
     cluster = Simulator(agents=7, slots=1)
     job = running(cluster, parallelism=7)

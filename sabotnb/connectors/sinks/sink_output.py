@@ -291,7 +291,8 @@ class SinkOutput:
         if kept is None:
             return ""
         rows = sum(file.rows for file in self._new)
-        return f"'{kept}' has all rows ({rows:,}), sb.Stream.from_{self._connector}('{kept}') reads them"
+        which = "the rows that were not committed" if committed_cut(self.hidden) else "all rows"
+        return f"'{kept}' has {which} ({rows:,}), sb.Stream.from_{self._connector}('{kept}') reads them"
 
     def uncommitted(self) -> list[str]:
         """The files of this run that have final names although no commit of theirs has ended."""
