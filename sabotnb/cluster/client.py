@@ -60,7 +60,7 @@ ANSWER_SECONDS = 30.0
 """A scheduler that does not answer within this time is considered lost."""
 
 SAVEPOINT_SECONDS = 3600.0
-"""A savepoint that takes longer fails: it may begin behind another checkpoint, and each has its own timeout."""
+"""A savepoint that takes longer fails: it may begin after another checkpoint, and each has its own timeout."""
 
 RESUME_SECONDS = 60.0
 """A lease that looks expired is watched, and the description of a checkpoint read from storage, before a resume."""

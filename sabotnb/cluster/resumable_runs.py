@@ -1,6 +1,6 @@
 """Finds the run of a job in the job store that is to go on, and the checkpoint from which it does.
 
-Checkpoints behind the chosen one are of no use any more: what the run has committed since is replaced. The same holds
+Checkpoints after the chosen one are of no use any more: what the run has committed since is replaced. The same holds
 for those whose description cannot be read.
 """
 
@@ -32,7 +32,7 @@ Chosen = StoredCut | str | int | None
 class Resumable:
     """A run of the store, and the cuts that it can go on from, the newest last; it goes on from that one.
 
-    ``later`` are the numbers of its cuts behind that one. ``newest`` is the greatest number of a cut that it ever had,
+    ``later`` are the numbers of its cuts after that one. ``newest`` is the greatest number of a cut that it ever had,
     as far as there are files of it. ``replanned``: its request is not the stored one.
     """
 

@@ -10,7 +10,7 @@ A cut passes through a run once. The machine begins it, and knows nothing of its
              <--Stored--  it is the last cut of the run; --CutStored--> every agent; its output is committed
 
 **One at a time.** The next cut begins when the previous one is stored or abandoned. The timer (``CutDue``) is set only
-while there is none, for ``interval`` after the begin of the last one, or ``pause`` after its end if that is later.
+while there is none, for ``interval`` after the start of the last one, or ``pause`` after its end if that is later.
 
 **Ended tasks.** An agent reports the acknowledgement of a task before its end. A task that ends while it is missing has
 therefore not passed the cut: all of its rows are before it for the tasks behind it, its committables join the cut, and
@@ -22,9 +22,9 @@ cut, as they were not told that it is stored. A cut that is being stored is neve
 already, and a run that went on from an older cut could not tell. So the end and the restart of the run wait for the
 answer of the store (see ``termination``).
 
-**Savepoints** are cuts that a client asked for; those that are asked for during a cut begin behind it. At the one with
+**Savepoints** are cuts that a client asked for; those that are asked for during a cut begin after it. At the one with
 which a run is stopped, its sources hold. If it fails, they go on; when it is stored, the run is *suspended*: its tasks
-are canceled, and it ends when its output up to there is committed. What its tasks emit behind the savepoint, such as
+are canceled, and it ends when its output up to there is committed. What its tasks emit after the savepoint, such as
 the results of inputs that had ended, is dropped: the run that goes on from the savepoint emits it.
 
 **Output.** ``JobRun.committables`` are the output of stored cuts that is not known to be committed. A cut is stored

@@ -295,7 +295,7 @@ class JobRun:
 
     def uncommitted(self) -> list[Committable]:
         """All output that is complete and not known to be committed."""
-        if self.cuts.suspended:  # what is behind the savepoint is written again by the run that goes on from there
+        if self.cuts.suspended:  # what is after the savepoint is written again by the run that goes on from there
             return list(self.committables)
         return merged(self.committables, *(task.committables for task in self.tasks.values()))
 

@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-The output of a run becomes visible when all of it is complete (see ``termination``). A run that only writes files can
-therefore begin again without a doubled or missing row. It keeps its id. Its *epoch* grows by one, so that
-whatever the lost worker still does belongs to an epoch that is over::
+The output of a run becomes visible when all of it is complete, or up to a stored cut (see ``termination``). A run that
+goes on from its last stored cut, or that only writes files and begins again, therefore doubles and loses no row. It
+keeps its id. Its *epoch* grows by one, so that whatever the lost worker still does belongs to an epoch that is over::
 
     DEPLOYING, RUNNING --worker lost--> RESTARTING: the remaining tasks are canceled
                                             |  none is left, and the pause is over (RestartDue)
@@ -21,11 +21,12 @@ parallelism, so the checkpoints still fit, and has its own slots again after the
 
 **From where.** The last stored cut, or the beginning if there is none (``JobRun.create_tasks``). If its files cannot be
 read, the run goes on from the next older one that the machine still keeps, and says so. Output that was committed
-behind that one is replaced by the next commit, because its rows are written again (``Commit.continues``).
+after that one is replaced by the next commit, because its rows are written again (``Commit.continues``).
 
-**Which runs.** ``may_restart``: rows that a client has taken cannot be taken back, so only runs whose sinks all write
-files start again. A run that is being stopped starts again only from a stored cut, and stops there, without the rows
-that it had read behind it. Without a cut it would stop at its beginning, and lose all rows.
+**Which runs.** ``may_restart``: rows that a client has taken for good (``JobRequest.passed_on``) cannot be taken back,
+so such a run does not start again. With checkpoints, live rows and callbacks are told what is taken back, so their runs
+start again. A run that is being stopped starts again only from a stored cut, and stops there, without the rows that it
+had read after it. Without a cut it would stop at its beginning, and lose all rows.
 
 **Which failures.** Lost workers and lost connections. A function that raises would raise again if the run began again
 from its beginning, so it fails at once. A run with a stored cut loses little by another try, since the reason may be in

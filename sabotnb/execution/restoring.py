@@ -5,7 +5,7 @@ Theory of operation
 Operators are known by their ids, so a run may be restored from a cut of another graph. Each operator finds the vertex
 that it was in. With the parallelism of that vertex, a task takes the snapshot of its own index, else those of all tasks
 of the vertex, of which it loads the key groups that it owns now. An operator that the cut does not know begins empty.
-A run that has not all operators with state of the cut is refused, unless it says whose state is to be dropped. An
+A run that lacks an operator which has state in the cut is refused, unless it says that this state is dropped. An
 operator of the run that has the id of one whose state is dropped begins empty too: it is another one.
 
 A source goes on with the splits that were open in the cut, each at its position. Those that it had read completely are

@@ -48,7 +48,7 @@ class RunCuts:
     wanted: deque[SavepointRequest] = field(default_factory=deque)
     """Savepoints that begin when the cut in progress is over."""
     suspended: bool = False
-    """True when the run was stopped with a savepoint, which is stored: it emits and commits nothing behind it."""
+    """True when the run was stopped with a savepoint, which is stored: it emits and commits nothing after it."""
     kept: list[StoredCut] = field(default_factory=list)
     """The last stored cuts, the newest at the end."""
     shown: deque[CheckpointStatus] = field(default_factory=lambda: deque(maxlen=SHOWN_CUTS))

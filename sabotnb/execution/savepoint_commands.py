@@ -1,4 +1,4 @@
-"""Carries out commands that a client answers for state: savepoints, runs that begin from a cut, and resumed runs."""
+"""Takes savepoints on command, and refuses runs that cannot begin from the cut that they name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sabotnb.protocol import Failure, Instruction, JobRequest, JobState, Reply, 
 
 
 def take_savepoint(now: float, job: JobRun, command: TakeSavepoint | Stop) -> Iterable[Instruction]:
-    """Begin a savepoint, behind the cut in progress if there is one; the reply comes when it is stored."""
+    """Begin a savepoint, after the cut in progress if there is one; the reply comes when it is stored."""
     stop = isinstance(command, Stop)
     name = command.savepoint or "" if isinstance(command, Stop) else command.name
     if job.state is not JobState.RUNNING or not job.goes_on or job.request.checkpoint is None:

@@ -2,7 +2,8 @@
 
 Theory of operation
 -------------------
-The output of a run becomes visible completely or not at all. Sinks write under temporary names and report
+The output of a bounded run becomes visible completely or not at all; that of an endless run with checkpoints cut by
+cut (``commit_next``), and the rest at its end as described here. Sinks write under temporary names and report
 *committables* with their tasks' FINISHED. Nothing is visible until an agent, the *committer*, commits all of them::
 
     last task FINISHED    --> COMMITTING --commit--> FINISHED
@@ -89,7 +90,7 @@ class Termination:
         the operators with functions of the user that a lost worker ran; None if no worker was lost.
         """
         if job.cuts.suspended:
-            pass  # its state is kept already, and it emits nothing behind it
+            pass  # its state is kept already, and it emits nothing after it
         elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
             final = recorded_loss(now, job, failure, suspects)
             if final is not None:

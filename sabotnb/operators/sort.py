@@ -18,7 +18,7 @@ from sabotnb.state import GroupedBatches, GroupedRows, SpillPolicy, sortable
 class SortOperator(Operator):
     """Stores all rows, sorts their numbers when the input has ended, and returns them in batches of bounded size.
 
-    Rows beyond ``Config.sort_bytes`` are sorted and go to files, each of which is read once from its begin to its end.
+    Rows beyond ``Config.sort_bytes`` are sorted and go to files, each of which is read once from beginning to end.
     The sort is stable: rows with equal sort columns keep their order. Stored rows hold the watermark back.
     """
 

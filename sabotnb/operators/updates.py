@@ -64,7 +64,7 @@ class GroupResults:
         return {"returned": True} if self.returned and not len(self._keys) else {}
 
     def restored(self, memos: Sequence[Mapping[str, Any]]) -> None:
-        """Continue behind a cut."""
+        """Continue from a cut."""
         self.returned = any("returned" in memo for memo in memos)
 
     def _of(self, changed: KeySet | None) -> Sequence[pa.RecordBatch]:

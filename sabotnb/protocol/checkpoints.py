@@ -25,7 +25,7 @@ class CheckpointPolicy:
     """When a run takes checkpoints, and where their files are. Times are in seconds.
 
     ``storage`` is a folder, or the URL of one, that every agent can write to. A checkpoint that is not complete after
-    ``timeout`` is abandoned. ``pause`` is the least time between the end of one and the begin of the next.
+    ``timeout`` is abandoned. ``pause`` is the least time between the end of one and the start of the next.
     """
 
     interval: float
@@ -82,7 +82,7 @@ class StoredCut:
     ``parallelism`` is by vertex, ``operators`` the ids of each vertex's chain. ``finished`` are the ids of the splits
     that were read completely since the run began, by source vertex; ``committables`` the output up to the cut that is
     not known to be committed. ``began_from`` is the run and the number of the cut that the run began from, if it began
-    from one of another run. ``at`` is Unix time, ``seconds`` the time from its begin to its last acknowledgement.
+    from one of another run. ``at`` is Unix time, ``seconds`` the time from its start to its last acknowledgement.
     """
 
     run: RunId

@@ -87,7 +87,7 @@ class Stop:
     """End a run's sources; rows already read are processed and committed.
 
     With the name of a ``savepoint``, which may be empty, the run ends at that savepoint instead: it emits nothing
-    behind it, and the reply's value is the ``StoredCut``. If the savepoint fails, the run goes on.
+    after it, and the reply's value is the ``StoredCut``. If the savepoint fails, the run goes on.
     """
 
     id: str

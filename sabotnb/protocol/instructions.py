@@ -199,7 +199,8 @@ class Commit:
 
     With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
     ``continues`` is the cut of another run that this run began from, or the cut that this epoch was restored from if it
-    is an older one than the last that may be committed: the output of later cuts is replaced, and no other.
+    is an older one than the last that may be committed: the output of later cuts is replaced, and no other. An abort
+    with ``keeps`` first saves the output that could not be committed.
     """
 
     agent: str

@@ -134,7 +134,7 @@ class Operator(Protocol):
     def memo(self) -> Mapping[str, Any]:
         """What the operator must know after a restore beside its states: a few JSON-able values, read at a cut.
 
-        Called behind ``on_cut``. The times in it are event time, or seconds from now: clocks differ after a restore.
+        Called after ``on_cut``. The times in it are event time, or seconds from now: clocks differ after a restore.
         """
         return {}
 

@@ -12,7 +12,7 @@ ANOTHER_CHECKPOINT = "Start from another checkpoint, or from nothing: .run(..., 
 
 
 def damaged(path: str, what: str) -> CheckpointError:
-    """The error for a file that cannot be trusted."""
+    """The error for a file whose content is not what was written."""
     return CheckpointError(f"the checkpoint file '{path}' is damaged: {what}. {ANOTHER_CHECKPOINT}")
 
 

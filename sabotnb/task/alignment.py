@@ -10,7 +10,7 @@ from sabotnb.task.commanded_cuts import NO_CUT
 class Alignment:
     """The channels of a gate that have delivered a cut which others have not delivered yet.
 
-    They are blocked: what they have behind the cut belongs to the time after it. A channel that ends needs not deliver
+    They are blocked: what follows the cut on them belongs to the time after it. A channel that ends need not deliver
     the cut, as everything that it had is before it. The cost of a cut is one step for each channel.
     """
 

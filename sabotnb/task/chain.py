@@ -191,7 +191,7 @@ class Chain:
             yield from self._run_and_release(position, "on_end", methodcaller("on_end", 0, reason))
 
     def on_cut(self, cut: Cut, frozen: FrozenChain) -> Iterator[Item]:
-        """Pass a cut through the operators, and add to ``frozen`` what they are behind it. Yields no cut itself."""
+        """Pass a cut through the operators, and add to ``frozen`` what they are after it. Yields no cut itself."""
         for position, (node, operator, _) in enumerate(self._stages):
             yield from self._run_and_release(position, "on_cut", methodcaller("on_cut", cut))
             frozen.add(node, operator, self.states.get(node.id, {}), self._steps)
@@ -208,7 +208,7 @@ class Chain:
         return dict(zip(ids, self._watermarks, strict=True))
 
     def restore(self, event_times: Mapping[str, int], memos: Mapping[str, Sequence[Memo]]) -> None:
-        """Continue behind a cut: the operators are open, and their states loaded."""
+        """Continue from a cut: the operators are open, and their states loaded."""
         ids = [*(stage.node.id for stage in self._stages), ""]
         self._watermarks = [event_times.get(name, MIN_WATERMARK) for name in ids]
         for node, operator, _ in reversed(self._stages):

@@ -18,7 +18,7 @@ class CommandedCuts:
         self._last = NO_CUT
 
     def add(self, cut: Cut, *, hold: bool) -> None:
-        """Add a cut, with ``hold`` one behind which the task reads nothing."""
+        """Add a cut, with ``hold`` one after which the task reads nothing."""
         if cut.id > self._last:
             self._last = cut.id
             self._cuts.append((cut, hold))

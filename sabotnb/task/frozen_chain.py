@@ -30,7 +30,7 @@ class FrozenChain:
     prepared: Callable[[], Sequence[Committable]] = _no_output
 
     def add(self, node: Node, operator: Operator, states: Mapping[StateSpec, KeyedState], steps: Steps) -> None:
-        """Freeze one operator, behind its ``on_cut``."""
+        """Freeze one operator, after its ``on_cut``."""
         for spec, state in states.items():
             self.states += steps.run(node, "freeze", lambda: _frozen(node, spec, state))  # noqa: B023 - called at once
         self.memos[node.id] = steps.run(node, "memo", operator.memo)

@@ -121,7 +121,7 @@ class GateInput:
             self._next = self._gate.poll(timeout)
 
     def restore(self, restore: TaskRestore) -> None:
-        """Continue behind a cut. Which ports have ended is not restored: they end again."""
+        """Continue from a cut. Which ports have ended is not restored: they end again."""
         self._restored = last_sent(restore)
 
     def take_cut(self, cut: Cut, *, hold: bool) -> None:
@@ -230,7 +230,7 @@ class GateInput:
         return self._take_aligned()
 
     def _take_aligned(self) -> Work:
-        """Take the cut that all channels have delivered, if there is one, and read on behind it."""
+        """Take the cut that all channels have delivered, if there is one, and read on after it."""
         cut = self._alignment.complete(self._channels)
         if cut is not None:
             yield from self._cut(cut)

@@ -125,13 +125,13 @@ class SourceInput:
             split.polled_at = None
 
     def restore(self, restore: TaskRestore) -> None:
-        """Continue behind a cut; the splits that were open come from the supply."""
+        """Continue from a cut; the splits that were open come from the supply."""
         self._restored = last_sent(restore)
         if self._progress is not None:
             self._restored += self._progress.restored(restore.memos.get(self._node.id, ()))
 
     def take_cut(self, cut: Cut, *, hold: bool) -> None:
-        """Take ``cut`` before the next poll; with ``hold`` pause behind it. Not after ``stop``."""
+        """Take ``cut`` before the next poll; with ``hold`` pause after it. Ignored after ``stop``."""
         if self._reason is not EndReason.STOPPED:
             self._cuts.add(cut, hold=hold)
 

@@ -58,7 +58,7 @@ class SourceProgress:
         self._idle = False
 
     def memo(self) -> Memo:
-        """What was sent, for a task that continues behind a cut."""
+        """What was sent, for a task that continues from a cut."""
         return {"sent": self._sent, "idle": self._idle}
 
     def restored(self, memos: Sequence[Memo]) -> list[Status]:

@@ -9,7 +9,7 @@ downstream. An error in any of these is a failure of the task, so no downstream 
 Then the task waits until the client has read the rows that it must and its cuts are written (``task_cuts``), closes its
 outputs and gate, and reports.
 
-A task that is restored from a cut loads the states of its operators behind their ``open``, before it reports RUNNING.
+A task that is restored from a cut loads the states of its operators after their ``open``, before it reports RUNNING.
 One that had ended before the cut has no operators: it passes its end on, and finishes.
 
 Two threads may report the end: the task's own, and a thread that has waited too long for a canceled task and calls

@@ -10,7 +10,7 @@ makes the output durable and reports. What the two share is guarded by one lock,
 - A cut whose states cannot be written has failed (``CutFailed``), and the task goes on: the next cut has its output
   too. Output that cannot be made durable is lost with this attempt, so the task fails.
 - A task reports FINISHED only when all of its cuts are written and reported. Its end acknowledges the cuts that it has
-  not taken. If it overtook the acknowledgement of one that was taken, the rows behind that cut would count as rows
+  not taken. If it overtook the acknowledgement of one that was taken, the rows after that cut would count as rows
   before it, and would be missing after a restore.
 - A task that fails or is canceled reports nothing more (``end``): what is being written then is finished, and not
   reported. Reports are made with the lock held, so none comes after the end.

@@ -65,7 +65,7 @@ class TaskInput(Protocol):
         ...
 
     def restore(self, restore: TaskRestore) -> None:
-        """Continue behind a cut; called once, before the first element."""
+        """Continue from a cut; called once, before the first element."""
         ...
 
     def take_cut(self, cut: Cut, *, hold: bool) -> None:

@@ -9,7 +9,7 @@ Theory of operation
 -------------------
 There is no machine and no job store: this class does what they do, as long as nothing fails. Tasks, channels, cuts,
 state files and the plan of a restore are those of a cluster. Sinks whose rows a client pulls (``collect``) are replaced
-by one that hands its rows over with the cuts: what it received behind the last cut is lost with a kill, as files that
+by one that hands its rows over with the cuts: what it received after the last cut is lost with a kill, as files that
 were not committed are.
 
 The sources read nothing before ``read`` or ``finish``. ``read`` lets them make a number of polls and holds them behind
@@ -142,14 +142,14 @@ class CheckpointedRun:
         return self
 
     def kill(self) -> None:
-        """End all tasks at once, without a trace of what they did behind their last cut."""
+        """End all tasks at once, without a trace of what they did after their last cut."""
         self._post(CancelTasks(RUN, self._epoch))
         await_canceled(self._tasks.values())
         self._exchange.release(RUN, self._epoch)
         self._exchange.stop()
 
     def restored(self, cut: StoredCut, execution: ExecutionGraph | None = None) -> CheckpointedRun:
-        """Return a run in the next epoch that continues behind ``cut``, with ``execution`` if that is given."""
+        """Return a run in the next epoch that continues from ``cut``, with ``execution`` if that is given."""
         splits, storage, makers, config = self._arguments
         graph = self.execution if execution is None else execution
         return CheckpointedRun(graph, splits, storage, makers=makers, config=config, restored_from=cut)

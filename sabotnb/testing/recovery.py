@@ -102,7 +102,7 @@ class Recovery:
     def check(
         self, steps: Sequence[Step], at: int, *, before: int = 1, after: int = 1, ends_last: bool = False
     ) -> None:
-        """Cut ``before`` tasks behind the first ``at`` steps, and let ``after`` tasks go on.
+        """Cut ``before`` tasks after the first ``at`` steps, and let ``after`` tasks go on.
 
         Raises:
             AssertionError: rows of the output are missing, unexpected or wrong.

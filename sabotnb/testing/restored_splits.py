@@ -1,4 +1,4 @@
-"""Hands out the splits of a run that may continue behind a cut, as the machine does on a cluster."""
+"""Hands out the splits of a run that may continue from a cut, as the machine does on a cluster."""
 
 from __future__ import annotations
 

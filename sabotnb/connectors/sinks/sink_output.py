@@ -121,7 +121,7 @@ class SinkOutput:
         return any(True for _ in epochs(self.hidden))
 
     def has_hidden_files(self) -> bool:
-        """True if a new file has not its final name; its hidden folder may be that of an earlier run."""
+        """True if a new file does not have its final name; its hidden folder may be that of an earlier run."""
         return any(self._found(file) is not None for file in self._new)
 
     def begin(self) -> None:
@@ -271,7 +271,7 @@ class SinkOutput:
             self._sync_folders_of([*replaced, OLD_MARKER])
 
     def check_renamed(self) -> None:
-        """Raise a SinkError if a new file has not its final name: the run was aborted, or goes on in a later epoch."""
+        """Raise a SinkError if a new file lacks its final name: the run was aborted, or goes on in a later epoch."""
         committed = committed_cut(self.hidden)
         for file in self._new:
             if not (self.folder / file.final).exists() and not 0 < file.cut <= committed:
@@ -349,7 +349,7 @@ class SinkOutput:
                 remove_if_empty(hidden)
 
     def _found(self, file: _NewFile) -> Path | None:
-        """Where a new file is that has not its final name."""
+        """Where a new file is that does not have its final name."""
         return _first_that_exists(current_names(file.hidden.parent), file.hidden.name)
 
     def _sync_folders_of(self, files: Iterable[str]) -> None:

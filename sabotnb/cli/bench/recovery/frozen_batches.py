@@ -1,4 +1,4 @@
-"""The pause of one task at a cut, and the batches behind it while its state is written.
+"""The pause of one task at a cut, and the batches after it while its state is written.
 
 In this process, with the state, the freeze and the writer of a real task: a cluster would measure its channels too.
 """

@@ -2,7 +2,7 @@
 
 An endless job counts rows per key; its results are updates that arrive in this process, ten times a second. Each has
 the time of the newest row that is in it. The rate source makes its rows by the clock, also those that it makes again
-behind a checkpoint, so a result is as late as its newest row is behind the clock when it arrives.
+after a checkpoint, so a result is as late as its newest row is behind the clock when it arrives.
 """
 
 from __future__ import annotations
