@@ -33,10 +33,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -53,7 +54,7 @@ from sabotnb.connectors.sinks.partition_folders import null_folder, partitions, 
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.native import Orders, decoded_array, without_order, without_orders
-from sabotnb.protocol import FINAL_CUT, OperatorContext, Out, SinkOperator
+from sabotnb.protocol import FINAL_CUT, Cut, OperatorContext, Out, SinkOperator
 
 FLUSH_BYTES = 64 << 20
 """Limit of the bytes that are buffered for all files of a task together."""
@@ -105,6 +106,8 @@ class FileSink(SinkOperator):
         self._open: dict[str, HiddenFile] = {}
         self._complete: list[HiddenFile] = []
         self._made = 0
+        self._cut = 0
+        """The last cut of this run that the task has taken."""
         self._appends = spec.options.get("mode") == "append"
         self._claim: int | None = None
         self._hidden: Path | None = None
@@ -154,6 +157,17 @@ class FileSink(SinkOperator):
         self._ctx.counters.rows_out += batch.num_rows
         return ()
 
+    def on_cut(self, cut: Cut) -> Iterable[Out]:
+        self._cut = cut.id
+        return ()
+
+    def memo(self) -> Mapping[str, Any]:
+        return {"run": str(self._ctx.run), "cut": self._cut}
+
+    def restored(self, memos: Sequence[Mapping[str, Any]]) -> None:
+        # a run that continues another counts its own cuts
+        self._cut = max((memo["cut"] for memo in memos if memo["run"] == str(self._ctx.run)), default=0)
+
     def roll(self, cut: int) -> RolledFiles:
         if cut == FINAL_CUT and not self._made and self._ctx.index == 0:
             with writing(self._output):  # an empty file, from which readers of an empty result learn the schema
@@ -162,7 +176,9 @@ class FileSink(SinkOperator):
         self._complete.clear()
         self._open.clear()
         self._prepared = self._prepared or bool(files)
-        origin = FileOrigin(self._ctx.run, self._token, self._ctx.epoch, cut)
+        # the end of the input is before the next cut: its files are committed with that, or with the whole run
+        self._cut = cut if cut != FINAL_CUT else self._cut + 1
+        origin = FileOrigin(self._ctx.run, self._token, self._ctx.epoch, self._cut)
         return RolledFiles(self._ctx.operator, self._output, origin, files)
 
     def close(self) -> None:

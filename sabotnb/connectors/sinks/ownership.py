@@ -1,8 +1,9 @@
 """Owners of committed files: the name of a file says which job wrote it, and in which run, epoch and cut.
 
 Cut 5 of run 12 of job ``late`` wrote ``part-00000-7f763dd3-0-9c01ab77-r12e1c5.late.parquet`` in its first epoch.
-``9c01ab77`` are the random digits of the run, which two runs of different clusters do not share; ``c0`` is the end of
-the input. A run that goes back to an earlier cut finds the files of later ones by these numbers.
+``9c01ab77`` are the random digits of the run, which two runs of different clusters do not share. What a task wrote
+between its last cut and the end of its input has the number of the next cut, with which it is stored. A run that goes
+back to an earlier cut finds the files of later ones by these numbers.
 
 The owner is not stored in a file of its own, because polars reads every file of a folder, hidden or not. Older versions
 did: they wrote ``_sabotnb.json``, a list of owners. Later ones wrote names with nothing but the job in them.
@@ -18,7 +19,7 @@ from pathlib import Path, PurePath
 from urllib.parse import quote, unquote
 
 from sabotnb.errors import SinkError
-from sabotnb.protocol import FINAL_CUT, RunId
+from sabotnb.protocol import RunId
 
 OLD_MARKER = "_sabotnb.json"
 _OLD_FORMAT = 1
@@ -43,7 +44,7 @@ class FileOrigin:
 
     def after(self, cut: int) -> bool:
         """True if the file was written after ``cut`` of its run."""
-        return self.cut == FINAL_CUT or self.cut > cut
+        return self.cut > cut
 
 
 def final_name(part: str, origin: FileOrigin, suffix: str) -> str:

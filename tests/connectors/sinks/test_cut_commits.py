@@ -173,7 +173,7 @@ def test_a_run_that_goes_back_to_an_earlier_cut_replaces_the_files_of_later_ones
     run.close()
     run.committer().commit(last)
     later = [file.split("-")[5].split(".")[0] for file in later_files(out, "job", 2, 1)]
-    assert sorted(later) == ["r2e1c0", "r2e1c2", "r2e1c3"]
+    assert sorted(later) == ["r2e1c2", "r2e1c3", "r2e1c4"]
     back = SinkRun(out, number=3, mode=mode, continues=Lineage(RunId("job", 2), 1)).open()
     back.committer().commit_cut(4, back.write(20, cut=4))
     back.close()
@@ -308,3 +308,16 @@ def test_a_stopped_task_that_opens_after_its_run_has_started_again_is_refused(tm
     run.committer().commit(last)
     assert numbers(tmp_path / "out") == [1]
     assert hidden(tmp_path) == []
+
+
+def test_the_end_of_a_task_that_is_committed_with_a_cut_stays_committed(tmp_path):
+    out = tmp_path / "out"
+    ending, going_on = SinkRun(out).open(), SinkRun(out).open()
+    ended = ending.write(1)  # the input of these tasks ends before the first cut
+    ending.close()
+    going_on.committer().commit_cut(1, [*ended, *going_on.write(2, cut=1)])
+    assert numbers(out) == [1, 2]
+    assert later_files(out, "job", 1, 1) == []
+    going_on.close()
+    going_on.committer().abort([])
+    assert numbers(out) == [1, 2]

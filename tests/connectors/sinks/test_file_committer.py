@@ -67,8 +67,8 @@ def test_a_commit_makes_files_that_say_whose_they_are_and_nothing_else(tmp_path)
     store(spec_of(tmp_path / "out"), [1, 2, 3], job="late.1")
     names = sorted(everything(tmp_path / "out"))
     assert [re.sub("[0-9a-f]{8}", "*", name) for name in names] == [
-        "part-00000-*-0-r1e1c0.late.1.csv",
-        "part-00001-*-0-r1e1c0.late.1.csv",
+        "part-00000-*-0-r1e1c1.late.1.csv",
+        "part-00001-*-0-r1e1c1.late.1.csv",
     ]
     assert owners(tmp_path / "out") == ["late.1"] * 2
     assert numbers(tmp_path / "out") == [1, 2, 3]
