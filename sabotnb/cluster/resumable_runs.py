@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sabotnb.errors import CheckpointError, JobError, SabotnbError
-from sabotnb.execution import with_parallelism
+from sabotnb.execution import KEPT_CUTS, with_parallelism
 from sabotnb.protocol import StoredCut
 from sabotnb.storage import list_cuts, read_cut
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:  # the store's thread imports it: a database library takes hal
     from sabotnb.job_store import CutRecord, JobStore, RunRecord, StoredRun
 
 logger = logging.getLogger("sabotnb.job_store")
-
-KEPT_CUTS = 3
-"""How many checkpoints of a run are kept; savepoints are not counted, and stay."""
 
 Chosen = StoredCut | str | int | None
 """The checkpoint that a user has chosen: itself, its name or its number; None for the last one."""

@@ -22,19 +22,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sabotnb.cluster.blob_store import Blobs, plain_blobs
 from sabotnb.cluster.calls_thread import CallsThread
-from sabotnb.cluster.resumable_runs import KEPT_CUTS, Chosen, Resumable, find_resumable
+from sabotnb.cluster.resumable_runs import Chosen, Resumable, find_resumable
 from sabotnb.config import Config
 from sabotnb.errors import JobNameTaken, JobTakenOver, SabotnbError, StoreError
-from sabotnb.execution import Overview
+from sabotnb.execution import KEPT_CUTS, Overview
 from sabotnb.protocol import (
     CutKind,
     Event,
@@ -226,7 +227,7 @@ class StoreDriver:
 
     def store(self, stored: StoredCut) -> None:
         """Write ``stored``, and feed ``Stored`` when it is there or has failed."""
-        self._start(self._store_cut(stored))
+        self._start(self._store_cut(replace(stored, at=time.time())))
 
     async def _store_cut(self, stored: StoredCut) -> None:
         failure: Failure | None = None

@@ -6,11 +6,13 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.restoring import finished_splits, opened_splits, task_restores
+from sabotnb.execution.run_cuts import KEPT_CUTS
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
 from sabotnb.execution.status.overview import Overview
 from sabotnb.execution.status.summaries import metrics_summary
 
 __all__ = [
+    "KEPT_CUTS",
     "STRATEGIES",
     "JobRun",
     "Machine",
