@@ -6,6 +6,7 @@ Each failure ends with something to do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from sabotnb.errors import AgentLost, CheckpointError, JobCanceled, JobReplaced, SinkError
 from sabotnb.execution.job_run import JobRun
@@ -30,11 +31,17 @@ from sabotnb.protocol import (
 )
 
 
+def with_commits(failed: Failure) -> Failure:
+    """The failure of a run whose checkpoints have committed output."""
+    message = failed.message.replace(failure.NOTHING_COMMITTED, "What its checkpoints have committed stays.")
+    return replace(failed, message=message)
+
+
 def agent_lost(agent: AgentInfo, reason: str) -> Failure:
     """A worker process is gone."""
     return Failure(
         AgentLost.__name__,
-        f"{_where(agent)} was lost: {reason}. No output was committed. Run the job again; if it fails again, "
+        f"{_where(agent)} was lost: {reason}. {failure.NOTHING_COMMITTED} Run the job again; if it fails again, "
         "a user function probably crashes the worker or runs out of memory.",
     )
 
@@ -44,8 +51,8 @@ def agent_silent(agent: AgentInfo, seconds: float) -> Failure:
     return Failure(
         AgentLost.__name__,
         f"{_where(agent)} was lost: no heartbeat for {seconds:g} s. Its process was stopped, or one call in it held "
-        "Python's global lock for that long, as some regular expressions and C extensions do. No output was "
-        "committed. Run the job again, with smaller pieces of work for such a call.",
+        "Python's global lock for that long, as some regular expressions and C extensions do. "
+        f"{failure.NOTHING_COMMITTED} Run the job again, with smaller pieces of work for such a call.",
     )
 
 
@@ -53,7 +60,7 @@ def agent_taken_away(agent: AgentInfo, reason: str) -> Failure:
     """A worker process was ended on purpose."""
     return Failure(
         AgentLost.__name__,
-        f"{_where(agent)} was taken away: {reason}. No output was committed. Run the job again.",
+        f"{_where(agent)} was taken away: {reason}. {failure.NOTHING_COMMITTED} Run the job again.",
     )
 
 
@@ -81,39 +88,39 @@ def survived(job: JobRun) -> str:
     return f"{lost}; it runs in {job.shared_slots} of the {len(job.slot_requests)} slots that it needs, and is slower"
 
 
-def rows_passed_on(failure: Failure, sinks: Sequence[str]) -> Failure:
+def rows_passed_on(loss: Failure, sinks: Sequence[str]) -> Failure:
     """A run with files lost a worker after a client may have taken rows of it."""
     return Failure(
         AgentLost.__name__,
-        f"{cause(failure)}. The job does not start again, as rows of it were passed on to "
-        f"{' and '.join(map(repr, sinks))}. No output was committed. Run the job again.",
+        f"{cause(loss)}. The job does not start again, as rows of it were passed on to "
+        f"{' and '.join(map(repr, sinks))}. {failure.NOTHING_COMMITTED} Run the job again.",
     )
 
 
-def crashing_function(failure: Failure, operator: str) -> Failure:
+def crashing_function(loss: Failure, operator: str) -> Failure:
     """A second worker was lost while it ran a function of the user."""
     return Failure(
         AgentLost.__name__,
-        f"{cause(failure)}, while it ran {operator!r}, as a worker before it did. The function in {operator!r} "
-        "probably crashes its process, or takes all of its memory. No output was committed. Try the function on a few "
-        "rows with .head(), then run the job again.",
+        f"{cause(loss)}, while it ran {operator!r}, as a worker before it did. The function in {operator!r} "
+        f"probably crashes its process, or takes all of its memory. {failure.NOTHING_COMMITTED} Try the function on a "
+        "few rows with .head(), then run the job again.",
     )
 
 
-def too_many_losses(failure: Failure, times: int, seconds: float) -> Failure:
+def too_many_losses(loss: Failure, times: int, seconds: float) -> Failure:
     """Workers are lost again and again."""
     return Failure(
         AgentLost.__name__,
-        f"{cause(failure)}. This was loss {times} of a worker or connection in {seconds / 60:g} minutes, so the job "
-        "does not start again. No output was committed. Look into the workers' logs, then run the job again.",
+        f"{cause(loss)}. This was loss {times} of a worker or connection in {seconds / 60:g} minutes, so the job "
+        f"does not start again. {failure.NOTHING_COMMITTED} Look into the workers' logs, then run the job again.",
     )
 
 
-def no_slots_to_restart(failure: Failure, missing: str, seconds: float) -> Failure:
+def no_slots_to_restart(loss: Failure, missing: str, seconds: float) -> Failure:
     """A run that lost a worker waited for slots in vain."""
     return Failure(
         AgentLost.__name__,
-        f"{cause(failure)}. The job {missing}, and waited {seconds:g} s to start again. No output was committed. "
+        f"{cause(loss)}. The job {missing}, and waited {seconds:g} s to start again. {failure.NOTHING_COMMITTED} "
         "env.scale(n) adds workers; then run the job again.",
     )
 

@@ -326,6 +326,8 @@ class Termination:
         yield from self._end(now, job)
 
     def _end(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        if job.failure is not None and job.commits_cuts and job.cuts.kept:
+            job.failure = replies.with_commits(job.failure)
         self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots
         yield JobChanged(job.name, job.state)
         yield from self._state.tell_used(job, EndRun(job.id))

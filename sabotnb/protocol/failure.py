@@ -25,9 +25,13 @@ class Failure:
     everything: str = ""
 
 
+NOTHING_COMMITTED = "No output was committed."
+"""What the message of a loss says about the output; the end of a run corrects it if checkpoints have committed some."""
+
+
 def connection_lost(agent: str, peer: str, reason: str) -> str:
     """The message of a broken connection; the agent and a task that cannot send both use it."""
-    return f"worker {agent} lost the connection with {peer}: {reason}. No output was committed. Run the job again."
+    return f"worker {agent} lost the connection with {peer}: {reason}. {NOTHING_COMMITTED} Run the job again."
 
 
 def output_taken(job: str, folder: str) -> str:

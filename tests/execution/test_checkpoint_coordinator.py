@@ -641,3 +641,15 @@ def test_the_status_says_from_where_a_run_goes_on_and_how_much_is_done_again(clu
     assert metrics.finding.sentence.endswith("The job starts again from checkpoint 1.")
     cluster.fire(RestartDue)
     assert (cluster.state(), status(cluster).checkpointing) == ("RUNNING", expected)
+
+
+def test_a_run_that_fails_after_its_checkpoints_have_committed_output_says_so(cluster):
+    job = running(cluster)
+    cluster.silent = {"agent-1", "agent-2"}
+    wrote(cluster, 1)
+    acknowledge_all(cluster, 1)
+    cluster.feed(Committed("agent-1", RUN, 1, "commit", Failure("X", "gone. No output was committed. Run."), cut=1))
+    for who, attempt in cluster.running:
+        cluster.feed(TaskChanged(who, attempt, TaskState.CANCELED))
+    cluster.feed(Committed("agent-1", RUN, 1, "abort"))
+    assert job.failure.message == "gone. What its checkpoints have committed stays. Run."
