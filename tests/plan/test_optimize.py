@@ -324,7 +324,7 @@ def test_a_filter_on_the_stream_moves_above_a_lookup(job, predicate, above):
         (pa.string(), pa.large_string(), "right", {"j"}),
         (pa.string(), pa.dictionary(pa.int32(), pa.string()), "right", {"a", "b"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_a_filter_on_keys_moves_to_both_sides_only_if_types_are_equal(job, left, right, how, sides):
     graph = job(
