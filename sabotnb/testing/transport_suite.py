@@ -135,7 +135,7 @@ def passed_alone(request: pytest.FixtureRequest) -> bool:
     environment = os.environ | {"SABOTNB_TEST_ALONE": "1"}
     for name in [name for name in environment if name.startswith("PYTEST_")]:
         del environment[name]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603  the test itself, again
         [sys.executable, "-m", "pytest", "-q", request.node.nodeid],
         cwd=request.config.rootpath,
         env=environment,
