@@ -28,7 +28,7 @@ demo: $(READY)
 test: $(READY)
 	.ci/system-packages
 	.ci/front
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile --durations 40
 
 front:
 	.ci/front
