@@ -29,6 +29,7 @@ Chosen = StoredCut | str | int | None
 class Resumable:
     """A run of the store, and the cuts that it can go on from, the newest last; it goes on from that one.
 
+    A run without ``cuts`` of its own goes on from the cut that its request starts from.
     ``later`` are the numbers of its cuts after that one. ``newest`` is the greatest number of a cut that it ever had,
     as far as there are files of it. ``replanned``: its request is not the stored one.
     """
@@ -49,7 +50,7 @@ def find_resumable(store: JobStore, job: str, chosen: Chosen) -> Resumable:
     """Read the newest run of ``job``, and the cuts up to the ``chosen`` one.
 
     Raises:
-        JobError: there is no such run, or it has ended, or it has no checkpoint.
+        JobError: there is no such run, or it has ended, or it has no checkpoint and began from none.
         CheckpointError: the chosen one is not one of that run, or cannot be read.
     """
     record = store.last_run(job)
@@ -65,14 +66,16 @@ def find_resumable(store: JobStore, job: str, chosen: Chosen) -> Resumable:
         raise CheckpointError(
             f"checkpoint {until} of job {job!r} cannot be read; sb.resume({job!r}) takes the last one"
         )
-    if not cuts:
+    stored = store.stored_run(record) if record.resumable else None
+    if stored is None or not (cuts or (stored.request.start_from is not None and not records)):
         raise JobError(f"job {job!r} has no checkpoint to go on from. Run it again")
-    stored = store.stored_run(record)
     if stored.request.pulled:
         raise JobError(
             f"job {job!r} hands its rows to a function of the session that started it, which has ended. "
             f"{_run_again(job, records)}"
         )
+    if not cuts:
+        return Resumable(stored, cuts, later=(), newest=0)
     later = tuple(cut.cut for cut in records if cut.cut > cuts[-1].cut)
     return Resumable(stored, cuts, later, max(cuts[-1].cut, *later, *_numbers_in_storage(records[-1])))
 

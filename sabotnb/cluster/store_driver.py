@@ -180,9 +180,13 @@ class StoreDriver:
         job = self._overview.run(run)
         assert job is not None
         request = job.request
-        self._runs[run] = Recorded()
-        self._blobs[run] = blobs
-        self._write(lambda store: store.begin(run, request))
+        if request.start_from is not None:  # it can be resumed from there before it has a cut of its own
+            self._runs[run] = Recorded(request_kept=True)
+            self._write(lambda store: store.begin(run, request, plain_blobs(blobs)))
+        else:
+            self._runs[run] = Recorded()
+            self._blobs[run] = blobs
+            self._write(lambda store: store.begin(run, request))
 
     def resume(self, resumable: Resumable) -> None:
         """Record that a run of the store, which is owned, goes on here."""

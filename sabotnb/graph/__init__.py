@@ -13,6 +13,7 @@ from sabotnb.graph.output_schemas import (
     side_schema,
 )
 from sabotnb.graph.output_types import output_type
+from sabotnb.graph.plain_codec import read_plain, write_plain
 from sabotnb.graph.ports import (
     ERRORS,
     LATE,
@@ -150,10 +151,12 @@ __all__ = [
     "output_schema",
     "output_type",
     "port_keys",
+    "read_plain",
     "right_output_names",
     "side_schema",
     "side_tags",
     "specs",
     "state_fingerprint",
     "uses_event_time",
+    "write_plain",
 ]

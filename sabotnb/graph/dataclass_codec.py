@@ -69,7 +69,7 @@ class JsonEncoder:
         written = {
             item.name: self.write(content)
             for item in fields(value)
-            if not _is_default(item, content := getattr(value, item.name))
+            if not is_default(item, content := getattr(value, item.name))
         }
         return {"class": type(value).__name__, **written} if hasattr(type(value), "kind") else written
 
@@ -176,7 +176,8 @@ def table_from_ipc(data: bytes) -> pa.Table:
         return reader.read_all()
 
 
-def _is_default(item: Field[Any], content: Any) -> bool:
+def is_default(item: Field[Any], content: Any) -> bool:
+    """True if ``content`` is the default of a field."""
     if isinstance(content, Expr):  # == of expressions is an expression, which has no truth value
         return False
     if item.default_factory is not MISSING:

@@ -99,10 +99,12 @@ class JobStore:
 
     # Runs
 
-    def begin(self, run: RunId, request: JobRequest) -> None:
-        """Record a new run."""
+    def begin(self, run: RunId, request: JobRequest, blobs: Mapping[str, bytes] | None = None) -> None:
+        """Record a new run; with ``blobs`` also what it can be resumed with, as ``keep_request`` does."""
         with self._owning(run) as connection:
             run_rows.insert_run(connection, self.owner, run, request)
+            if blobs is not None:
+                run_rows.insert_request(connection, run, request, blobs)
 
     def keep_request(self, run: RunId, request: JobRequest, blobs: Mapping[str, bytes]) -> None:
         """Record what the run can be resumed with: its request, and its functions and tables by sha256."""

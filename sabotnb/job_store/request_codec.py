@@ -7,50 +7,32 @@ was added since takes its default.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
-from enum import Enum
-from typing import Any
+from dataclasses import replace
 
 from sabotnb.errors import SabotnbError, StoreError
-from sabotnb.graph import JsonDecoder
+from sabotnb.graph import read_plain, write_plain
 from sabotnb.protocol import JobRequest
+from sabotnb.storage import cut_from_plain, cut_to_plain
+
+_START = "start_from"
 
 
 def written_request(request: JobRequest) -> str:
-    """Return ``request`` as JSON, without the cut of another run that it began from: the run has cuts of its own."""
-    return json.dumps(_plain(replace(request, start_from=None, drop_state=())), separators=(",", ":"))
+    """Return ``request`` as JSON, with all of its fields."""
+    data = write_plain(replace(request, start_from=None))
+    if request.start_from is not None:  # its snapshots are by task, and JSON has only strings as keys
+        data[_START] = cut_to_plain(request.start_from)
+    return json.dumps(data, separators=(",", ":"))
 
 
 def read_request(text: str) -> JobRequest:
     """Return the request that ``written_request`` wrote; StoreError if this version does not know all of it."""
     try:
-        request: JobRequest = JsonDecoder({}, {}, {}).read(JobRequest, json.loads(text))
-    except (SabotnbError, TypeError, ValueError) as error:
+        data = json.loads(text)
+        start = data.pop(_START, None)
+        request: JobRequest = read_plain(JobRequest, data)
+        return request if start is None else replace(request, start_from=cut_from_plain(start))
+    except (SabotnbError, TypeError, ValueError, KeyError, AttributeError) as error:
         raise StoreError(
             f"the request of the run cannot be read ({error}). Resume it with the version of sabotnb that started it"
         ) from error
-    return request
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case Enum():
-            return value.value
-        case Mapping():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case frozenset():
-            return sorted(_plain(item) for item in value)
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {
-                field.name: _plain(content)
-                for field in fields(value)
-                if (content := getattr(value, field.name)) != _default(field)
-            }
-    return value
-
-
-def _default(field: Field[Any]) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sabotnb import text_limits
 from sabotnb.blobs import ipc_bytes
-from sabotnb.graph import JobGraph, JsonDecoder, JsonEncoder
+from sabotnb.graph import JobGraph, read_plain, write_plain
 from sabotnb.plan import execution_graph_codec
 from sabotnb.plan.execution_graph import ExecutionGraph
 from sabotnb.plan.optimize import Optimized, RewriteStep
@@ -47,7 +47,7 @@ def dump_levels(levels: JobLevels) -> dict[str, Any]:
     if optimized is not None:
         same = optimized.graph is levels.logical
         data["optimized"] = None if same else optimized.graph.written()
-        data["steps"] = JsonEncoder().write(optimized.steps)
+        data["steps"] = write_plain(optimized.steps)
     return data
 
 
@@ -58,8 +58,7 @@ def load_levels(data: Mapping[str, Any], execution: Mapping[str, Any]) -> JobLev
     if "steps" in data:
         other = data["optimized"]
         graph = logical if other is None else JobGraph.from_dict(other, _no_bytes(other))
-        reader = JsonDecoder({}, {}, {})
-        optimized = Optimized(graph, tuple(reader.read(RewriteStep, step) for step in data["steps"]))
+        optimized = Optimized(graph, read_plain(tuple[RewriteStep, ...], data["steps"]))
     running = execution_graph_codec.load(execution, _no_bytes(execution["blobs"]))
     return JobLevels(logical, optimized, running, data["rows"])
 

@@ -1,5 +1,6 @@
 """The files of checkpoints: states and cuts in a folder, or at any URL that fsspec knows."""
 
+from sabotnb.storage.cut_codec import cut_from_plain, cut_to_plain
 from sabotnb.storage.cut_file import read_cut, write_cut
 from sabotnb.storage.cut_folders import CutFolder, jobs_with_cuts, list_cuts
 from sabotnb.storage.cut_removal import remove_cuts, remove_run
@@ -12,6 +13,8 @@ __all__ = [
     "FrozenState",
     "StateReader",
     "StoredState",
+    "cut_from_plain",
+    "cut_to_plain",
     "jobs_with_cuts",
     "list_cuts",
     "read_cut",

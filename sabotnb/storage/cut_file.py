@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass, replace
-from enum import Enum
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from sabotnb.errors import CheckpointError, SabotnbError
-from sabotnb.graph import JsonDecoder
-from sabotnb.protocol import RunId, StateFile, StoredCut, TaskId, TaskSnapshot
+from sabotnb.protocol import StateFile, StoredCut, TaskSnapshot
 from sabotnb.storage.checkpoint_faults import damaged, later_version
+from sabotnb.storage.cut_codec import cut_from_plain, cut_to_plain
 from sabotnb.storage.cut_folders import CUT_FILE, CutFolder
 from sabotnb.storage.file_access import absolute, access_to
 
@@ -34,8 +32,9 @@ def write_cut(storage: str, cut: StoredCut) -> str:
     """
     root = absolute(storage)
     path = CutFolder(root, cut.run, cut.epoch, cut.cut).cut_file
+    relative = _with_paths(cut, lambda path: _relative(path, root))
     try:
-        content = json.dumps({"version": VERSION, "cut": _cut_to_json(cut, root)}, indent=1)
+        content = json.dumps({"version": VERSION, "cut": cut_to_plain(relative)}, indent=1)
     except (TypeError, ValueError) as error:
         raise CheckpointError(
             f"cut {cut.cut} of {cut.run} cannot be written: {error}. Let memos, positions and committables have only "
@@ -63,36 +62,17 @@ def read_cut(path: str) -> StoredCut:
         content = json.loads(data)
         if content["version"] > VERSION:
             raise later_version(path, content["version"], VERSION)
-        return _cut_from_json(content["cut"], path.rsplit("/", 4)[0])
+        root = path.rsplit("/", 4)[0]
+        return _with_paths(cut_from_plain(content["cut"]), lambda path: _resolved(path, root))
     except CheckpointError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, SabotnbError) as error:
         raise damaged(path, f"it does not describe a cut ({error})") from error
 
 
-def _cut_to_json(cut: StoredCut, storage: str) -> dict[str, Any]:
-    """Tasks are written by vertex and index: the run that their ids share is a field of its own."""
-    tasks = {
-        f"{task.vertex}[{task.index}]": _to_json(_with_path(snapshot, lambda path: _relative(path, storage)))
-        for task, snapshot in cut.tasks.items()
-    }
-    return {**_to_json(replace(cut, tasks={})), "tasks": tasks}
-
-
-def _cut_from_json(data: dict[str, Any], storage: str) -> StoredCut:
-    decoder = JsonDecoder({}, {}, {})
-    snapshots: Mapping[str, TaskSnapshot] = decoder.read(Mapping[str, TaskSnapshot], data["tasks"])
-    cut: StoredCut = decoder.read(StoredCut, {**data, "tasks": {}})
-    tasks = {
-        _task(cut.run, name): _with_path(snapshot, lambda path: _resolved(path, storage))
-        for name, snapshot in snapshots.items()
-    }
-    return replace(cut, tasks=tasks)
-
-
-def _task(run: RunId, name: str) -> TaskId:
-    vertex, _, index = name.removesuffix("]").rpartition("[")
-    return TaskId(run, vertex, int(index))
+def _with_paths(cut: StoredCut, change: Callable[[str], str]) -> StoredCut:
+    """``cut`` with the paths of all state files changed."""
+    return replace(cut, tasks={task: _with_path(snapshot, change) for task, snapshot in cut.tasks.items()})
 
 
 def _with_path(snapshot: TaskSnapshot, change: Callable[[str], str]) -> TaskSnapshot:
@@ -109,32 +89,3 @@ def _relative(path: str, storage: str) -> str:
 
 def _resolved(path: str, storage: str) -> str:
     return f"{storage}/{path.removeprefix(_BELOW)}" if path.startswith(_BELOW) else path
-
-
-def _to_json(value: Any) -> Any:
-    """``value`` as JSON has it; fields with their default are left out. ``json`` refuses what it does not know."""
-    match value:
-        case Enum():
-            return value.value
-        case Mapping():
-            return {_key(key): _to_json(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_to_json(item) for item in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {
-                item.name: _to_json(content)
-                for item in fields(value)
-                if _differs(item, content := getattr(value, item.name))
-            }
-    return value
-
-
-def _key(key: object) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"{key!r} is a key of a dict, and JSON has only strings there")
-    return key
-
-
-def _differs(item: Field[Any], content: Any) -> bool:
-    default = item.default if item.default_factory is MISSING else item.default_factory()
-    return default is MISSING or content != default

@@ -191,3 +191,22 @@ def test_a_job_with_a_callback_needs_its_function_again(world):
         sb.resume("calls")
     path = re.search(r"\.run\('calls', start_from='(.*)'\)$", str(refused.value)).group(1)
     assert path == world.cuts("calls")[-1].path
+
+
+def test_a_run_that_began_from_a_savepoint_goes_on_from_there_before_its_first_checkpoint(world):
+    with world.cluster():
+        job = world.run(endless(), parallelism=1)
+        until(lambda: job.status.rows_in, job)
+        savepoint = job.stop(savepoint=True)
+        job.wait()
+        world.every = sb.checkpoint("1h", storage=world.storage)
+        job = world.run(endless(), parallelism=1, start_from=savepoint)
+        job.pause()
+        until(lambda: job.status.state == "RUNNING", job)
+    assert world.cuts() == []
+    with world.cluster():
+        job = sb.resume("hours")
+        job.stop()
+        job.wait()
+    assert len(world.values()) > 0
+    assert world.values() == list(range(len(world.values())))

@@ -3,10 +3,23 @@
 import json
 
 import pytest
+from filled_dataclasses import filled
 from stored_runs import checkpointed
 
 from sabotnb.errors import StoreError
 from sabotnb.job_store.request_codec import read_request, written_request
+from sabotnb.protocol import JobRequest
+
+
+def test_every_field_comes_back():
+    made = filled(JobRequest)
+    assert read_request(written_request(made)) == made
+
+
+def test_what_is_not_a_request_is_refused():
+    for text in ("torn", "[]", "{}", '{"start_from": {}}', '{"start_from": {"tasks": []}}'):
+        with pytest.raises(StoreError, match="the request of the run cannot be read"):
+            read_request(text)
 
 
 def test_fields_that_were_added_since_take_their_defaults():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from drawn_cuts import stored_cuts
+from filled_dataclasses import filled
 from frozen_states import RUN, TASK, batch, contents, state
 from hypothesis import given, settings
 
@@ -44,6 +45,11 @@ CUT = cut_of(
 @settings(max_examples=100, deadline=None)
 def test_any_cut_comes_back(cut):
     assert read_cut(write_cut("memory://drawn", cut)) == cut
+
+
+def test_every_field_comes_back():
+    cut = filled(StoredCut)
+    assert read_cut(write_cut("memory://filled", cut)) == cut
 
 
 def test_a_cut_is_named_by_its_file_or_its_folder(tmp_path):
