@@ -23,7 +23,7 @@ already, and a run that went on from an older cut could not tell. So the end and
 answer of the store (see ``termination``).
 
 **Savepoints** are cuts that a client asked for; those that are asked for during a cut begin after it. At the one with
-which a run is stopped, its sources hold. If it fails, they go on; when it is stored, the run is *suspended*: its tasks
+which a run is stopped, its sources hold. If it fails, they go on; when it is stored, the run is COMMITTING: its tasks
 are canceled, and it ends when its output up to there is committed. What its tasks emit after the savepoint, such as
 the results of inputs that had ended, is dropped: the run that goes on from the savepoint emits it.
 
@@ -137,9 +137,7 @@ def stored(now: float, job: JobRun, pending: PendingCut) -> Iterable[Instruction
     yield from tell_running(job, CutStored(job.id, job.epoch, cut.cut))
     yield JobChanged(job.name, job.state)
     if pending.savepoint is not None:
-        cuts.suspended = pending.savepoint.stop
         yield Reply(pending.savepoint.command, cut)
-    yield from (refuse_savepoints(job) if cuts.suspended else next_cut(now, job))
 
 
 def fail(now: float, job: JobRun, pending: PendingCut, failure: Failure) -> Iterable[Instruction]:
@@ -158,6 +156,13 @@ def abandon(now: float, job: JobRun) -> Iterable[Instruction]:
     if pending is not None and pending.storing is None:
         yield from _abandon(now, job, pending, replies.no_savepoint(job))
     yield from refuse_savepoints(job)
+
+
+def drop(now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
+    """Abandon the cut in progress, also one that is being stored: the run, which ends by ``failure``, is another's."""
+    pending = job.cuts.pending
+    if pending is not None:
+        yield from _abandon(now, job, pending, failure)
 
 
 def refuse_savepoints(job: JobRun) -> Iterable[Instruction]:

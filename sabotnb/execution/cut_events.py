@@ -77,7 +77,9 @@ class CutEvents:
         else:
             yield from coordinator.stored(now, job, pending)
             yield from self._ending.commit_next(now, job)
-            yield from self._ending.suspend(job, pending)
+            if pending.savepoint is not None and pending.savepoint.stop:
+                yield from self._ending.end_at_savepoint(now, job, pending)
+            yield from coordinator.next_cut(now, job)
         yield from self._ending.wind_up(now, job)
 
     def _current(self, run: RunId, epoch: int) -> JobRun | None:

@@ -17,6 +17,7 @@ from sabotnb.execution.savepoint_commands import start_refusal, take_savepoint
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
 from sabotnb.execution.termination import Termination
+from sabotnb.execution.transitions import DEPLOYED
 from sabotnb.protocol import (
     Cancel,
     CommandResult,
@@ -195,11 +196,13 @@ class JobCommands:
         """True if a replaced run is stopped, which commits its output, instead of canceled, which loses it.
 
         That is so for endless runs that write files: their rows cannot be produced again. A run whose rows only a
-        disconnected session can take is canceled, because it could never drain.
+        disconnected session can take is canceled, because it could never drain, and so is one that would start again
+        from its beginning.
         """
         request = running.request
         endless = not request.topology.bounded
-        under_way = running.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.COMMITTING)
+        from_beginning = running.state is JobState.RESTARTING and running.next_base is None
+        under_way = running.state is JobState.COMMITTING or (running.state in DEPLOYED and not from_beginning)
         return under_way and endless and self._is_heard(running) and bool(request.outputs)
 
     def _running(self, name: str) -> JobRun | None:
@@ -237,8 +240,13 @@ class JobCommands:
             yield JobChanged(job.name, waiting.state)
 
     def _fail(self, now: float, command: Fail, job: JobRun) -> Iterable[Instruction]:
-        if command.run == job.id and job.state in (JobState.DEPLOYING, JobState.RUNNING):
-            yield from self._ending.fail(now, job, command.failure)
+        waiting = _waiting(job)
+        if command.run == job.id:
+            yield from self._ending.end_by(now, job, command.failure)
+        elif waiting is not None and command.run == waiting.id:
+            waiting.failure = command.failure
+            job.withdraw_successor(now)
+            yield JobChanged(job.name, waiting.state)
 
     def _pause(self, _now: float, command: Pause, job: JobRun) -> Iterable[Instruction]:
         return self._set_paused(self._meant(command, job), paused=True)
@@ -255,12 +263,9 @@ class JobCommands:
         return (_waiting(job) if command.run == job.name else None) or self._state.runs.get(command.run)
 
     def _stop_run(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        if job.cuts.suspended:
-            return
-        begun = job.state in (JobState.DEPLOYING, JobState.RUNNING)
         if job.state is JobState.PENDING or (job.state is JobState.RESTARTING and job.next_base is None):
             yield from self._ending.cancel(now, job)  # no rows of it are there
-        elif begun or job.state is JobState.RESTARTING:  # it stops at its last cut
+        elif job.state in DEPLOYED:  # one that is RESTARTING stops at its last cut
             job.stopping, job.paused = True, False
             job.version += 1
             yield from coordinator.abandon(now, job)  # it would say that sources have ended which have only stopped

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sabotnb.execution.committables import merged
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.restoring import finished_splits, without_operators
 from sabotnb.execution.run_cuts import RunCuts
 from sabotnb.execution.slots import Slot, slot_requests
-from sabotnb.execution.transitions import TERMINAL_TASK, check_job_move, check_task_move
+from sabotnb.execution.transitions import BEGUN, ENDING, TERMINAL_TASK, check_job_move, check_task_move
 from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
 from sabotnb.plan import SplitQueue
 from sabotnb.protocol import (
@@ -33,9 +33,6 @@ from sabotnb.protocol import (
     TaskRestore,
     TaskState,
 )
-
-BEGUN = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING)
-"""The states of a run that is neither ending nor has ended."""
 
 
 @dataclass(slots=True)
@@ -173,7 +170,7 @@ class JobRun:
     @property
     def goes_on(self) -> bool:
         """True unless the run has ended or is ending."""
-        return self.state in BEGUN and not self.stopping and not self.cuts.suspended
+        return self.state in BEGUN and not self.stopping
 
     @property
     def commits_cuts(self) -> bool:
@@ -213,8 +210,7 @@ class JobRun:
     @property
     def awaits_committer(self) -> bool:
         """True while its tasks have ended, and there is no agent to commit or abort its output."""
-        ending = self.state in (JobState.COMMITTING, JobState.FAILING, JobState.CANCELING)
-        return ending and self.committer is None and self.over()
+        return self.state in ENDING and self.committer is None and self.over() and not self.cuts.storing
 
     def move(self, state: JobState, now: float) -> None:
         """Change the state; IllegalTransition if the table has no such move."""
@@ -239,6 +235,17 @@ class JobRun:
             self.alive[task.slot.agent] -= 1
             task.freeze()
         task.failures += state is TaskState.FAILED
+
+    def explain(self, sentence: str) -> None:
+        """Add ``sentence``, unless it is empty or known, to what users read about the end of the run."""
+        before = self.failure.message if self.failure is not None else self.note
+        if sentence in before:
+            return
+        message = f"{before.rstrip('.')}. {sentence}" if before else sentence
+        if self.failure is not None:
+            self.failure = replace(self.failure, message=message)
+        else:
+            self.note = message
 
     def withdraw_successor(self, now: float) -> None:
         """Cancel the waiting successor. It stays linked, and later becomes the current run of the name, CANCELED."""
@@ -295,7 +302,7 @@ class JobRun:
 
     def uncommitted(self) -> list[Committable]:
         """All output that is complete and not known to be committed."""
-        if self.cuts.suspended:  # what is after the savepoint is written again by the run that goes on from there
+        if self.cuts.at_savepoint:  # what is after it is written again by the run that goes on from there
             return list(self.committables)
         return merged(self.committables, *(task.committables for task in self.tasks.values()))
 

@@ -17,7 +17,7 @@ asks for. Agents' events are handled in this module, clients' commands in ``job_
        |           +-----------+--> RESTARTING -> DEPLOYING      an agent was lost, and the run can begin again
        +--> CANCELED
 
-COMMITTING leads to FAILING if the commit raised, and to FAILED if no agent can commit (see ``termination``).
+COMMITTING leads to FAILING if the commit raised, or no agent can commit (see ``termination``).
 
 A run is DEPLOYING until each of its tasks has reported RUNNING or FINISHED. Only then are its sources started, so that
 no row flows while a task of the run may still fail to open. It stays in CANCELING or FAILING until no task runs any
@@ -282,4 +282,4 @@ class Machine:
 
 
 def _asked_for_no_cancel(job: JobRun) -> bool:
-    return job.state in (JobState.DEPLOYING, JobState.RUNNING) and not job.cuts.suspended
+    return job.state in (JobState.DEPLOYING, JobState.RUNNING)

@@ -13,6 +13,7 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.run_cuts import PendingCut
 from sabotnb.execution.slots import SlotStatistics
+from sabotnb.execution.transitions import ENDING
 from sabotnb.protocol import (
     AgentInfo,
     Attempt,
@@ -155,14 +156,28 @@ def replaced(name: str) -> Failure:
     return Failure(JobReplaced.__name__, f"job {name!r} was replaced by a newer run: sb.attach({name!r})")
 
 
-def commit_given_up(name: str, cause: str) -> Failure:
-    """A run has written all of its rows, but no agent is left to commit them."""
+def commit_given_up(job: JobRun, cause: str) -> Failure:
+    """A run has output that is complete, at its end or up to a stored cut, but no agent is left to commit it."""
+    if job.cuts.commits:
+        return Failure(AgentLost.__name__, _cuts_given_up(job, cause))
     return Failure(
         AgentLost.__name__,
-        f"job {name!r} wrote all rows, but they may be committed in part only: {cause}. Files that it replaces may "
+        f"job {job.name!r} wrote all rows, but they may be committed in part only: {cause}. Files that it replaces may "
         "still be there, and a job that appends would add rows twice. When env.slots() lists an agent, look into the "
         "output folder and run the job again.",
     )
+
+
+def _cuts_given_up(job: JobRun, cause: str) -> str:
+    first, last = job.cuts.commits[0].cut, job.cuts.commits[-1].cut
+    named = f"checkpoint {first}" if first == last else f"checkpoints {first} to {last}"
+    older = [stored.cut for stored in job.cuts.kept if stored.cut < first]
+    then = (
+        f"When env.slots() lists an agent, write these rows again: .run({job.name!r}, start_from={older[-1]})"
+        if older
+        else "Look into the output folder, then run the job again from its beginning: .run(..., fresh=True)"
+    )
+    return f"the output of {named} of job {job.name!r} may be committed in part only: {cause}. {then}"
 
 
 def cut_overdue(job: JobRun, pending: PendingCut) -> Failure:
@@ -194,7 +209,7 @@ def cannot_take_savepoint(job: JobRun) -> Failure:
             CheckpointError.__name__,
             f"job {job.name!r} has no storage for savepoints: run it with checkpoint=sb.checkpoint('60s')",
         )
-    state = "stopping" if job.stopping or job.cuts.suspended else job.state.value
+    state = "stopping" if job.stopping else job.state.value
     then = "" if job.state.terminal else ". Ask again when it is RUNNING"
     return Failure(CheckpointError.__name__, f"job {job.name!r} is {state} and takes no savepoint{then}")
 
@@ -289,12 +304,11 @@ def too_few_slots(request: JobRequest, requests: Sequence[SlotRequest], slots: S
     )
 
 
-ENDED = {
+HAS_ENDED = {
     JobState.FINISHED: "has already FINISHED",
     JobState.FAILED: "has already FAILED",
     JobState.CANCELED: "was already CANCELED",
 }
-ENDING = (JobState.COMMITTING, JobState.CANCELING, JobState.FAILING)
 
 
 def sentence_of(command: RunCommand, name: str, job: JobRun | None) -> str:
@@ -307,8 +321,8 @@ def sentence_of(command: RunCommand, name: str, job: JobRun | None) -> str:
         return f"the results of {name} are dropped"
     if job is None or is_replaced(job):
         return f"{name} was replaced by a newer run: sb.attach({name!r})"
-    if job.state in ENDED:
-        return f"{name} {ENDED[job.state]}: nothing to {verb}"
+    if job.state in HAS_ENDED:
+        return f"{name} {HAS_ENDED[job.state]}: nothing to {verb}"
     if job.state is JobState.COMMITTING and isinstance(command, Cancel | Stop):
         return _commits(job, verb)
     if job.state in ENDING:
@@ -322,7 +336,12 @@ def is_replaced(job: JobRun) -> bool:
 
 
 def _commits(job: JobRun, verb: str) -> str:
-    waits = f"{job.committer} commits its output" if job.committer else "it waits for an agent to commit its output"
+    if job.committer is not None:
+        waits = f"{job.committer} commits its output"
+    elif job.over():
+        waits = "it waits for an agent to commit its output"
+    else:
+        waits = "its tasks end at the savepoint"
     return f"{job.name} is COMMITTING, too late to {verb}: all rows are written, and {waits}"
 
 

@@ -47,8 +47,8 @@ class RunCuts:
     pending: PendingCut | None = None
     wanted: deque[SavepointRequest] = field(default_factory=deque)
     """Savepoints that begin when the cut in progress is over."""
-    suspended: bool = False
-    """True when the run was stopped with a savepoint, which is stored: it emits and commits nothing after it."""
+    at_savepoint: bool = False
+    """True if the run ends at a savepoint: the output of its tasks after it is not committed."""
     kept: list[StoredCut] = field(default_factory=list)
     """The last stored cuts, the newest at the end."""
     shown: deque[CheckpointStatus] = field(default_factory=lambda: deque(maxlen=SHOWN_CUTS))

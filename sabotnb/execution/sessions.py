@@ -8,9 +8,8 @@ from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.termination import Termination
+from sabotnb.execution.transitions import BEGUN
 from sabotnb.protocol import Instruction, JobChanged, JobState, SessionChanged, SessionOverdue, SetTimer
-
-_TAKES_ROWS = (JobState.PENDING, JobState.DEPLOYING, JobState.RUNNING)
 
 
 class Sessions:
@@ -44,7 +43,7 @@ class Sessions:
                 waiting.failure = waiting.failure or replies.session_gone(job.name)
                 job.withdraw_successor(now)
                 yield JobChanged(job.name, waiting.state)
-            if job.state in _TAKES_ROWS and _only_for(owner, job):  # a run that commits has no rows left to take
+            if job.state in BEGUN and _only_for(owner, job):  # a run that commits has no rows left to take
                 job.failure = job.failure or replies.session_gone(job.name)
                 yield from self._ending.cancel(now, job)
 

@@ -8,12 +8,16 @@ cut (``commit_next``), and the rest at its end as described here. Sinks write un
 
     last task FINISHED    --> COMMITTING --commit--> FINISHED
                                   |  commit raised --> FAILING --abort--> FAILED
-                                  |  no committer left ---------------> FAILED   (no abort, see below)
+                                  |  no committer left --> FAILING -----> FAILED   (no abort, see below)
     last task ended while CANCELING / FAILING --abort--> CANCELED / FAILED
 
-**Order.** ``fail`` and ``cancel`` only tell tasks to end. ``wind_up`` runs after every report and acts once no task of
-the run is left: an abort must not race with a task that still writes. A run without committable output
-(``commits`` is False) skips both steps.
+**Order.** ``fail``, ``cancel`` and ``end_at_savepoint`` only tell tasks to end. ``wind_up`` runs after every report and
+acts once no task of the run is left: an abort must not race with a task that still writes. A run without committable
+output (``commits`` is False) skips both steps.
+
+**What runs wait for.** A run in a state of ``transitions.ENDING`` waits for its tasks, then for the answer of the job
+store, then for its committer, or for an agent that may be one. A run that is RESTARTING waits for no committer: its
+next epoch commits the last stored cut again before it reads, whatever becomes of a commit that is under way.
 
 **Commit is the point of no return.** From COMMITTING on, neither a client nor a failing task can end the run: part of
 the output may be visible already.
@@ -34,7 +38,6 @@ runs begin.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
@@ -47,6 +50,7 @@ from sabotnb.execution.restarting import explained_end, recorded_loss, restart_t
 from sabotnb.execution.run_cuts import PendingCut
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.starting import start
+from sabotnb.execution.transitions import BEGUN, DEPLOYED, ENDING
 from sabotnb.protocol import (
     CancelTasks,
     Commit,
@@ -89,9 +93,7 @@ class Termination:
         The first failure that ends a run becomes the job's; a run that is being canceled keeps none. ``suspects`` are
         the operators with functions of the user that a lost worker ran; None if no worker was lost.
         """
-        if job.cuts.suspended:
-            pass  # its state is kept already, and it emits nothing after it
-        elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
+        if job.state in DEPLOYED:
             final = recorded_loss(now, job, failure, suspects)
             if final is not None:
                 job.failure = final
@@ -103,62 +105,61 @@ class Termination:
             job.failure = explained_end(now, job, failure, suspects) or job.failure
         yield from self.wind_up(now, job)
 
+    def end_by(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
+        """End a run by a ``failure`` that a restart cannot help; does nothing once it is ending or has ended."""
+        if job.state in BEGUN:
+            job.failure = failure
+        if job.state is JobState.PENDING:
+            yield from self.cancel(now, job)
+        elif job.state in DEPLOYED:
+            yield from self._take_down(now, job, JobState.FAILING)
+            yield from self.wind_up(now, job)
+
     def taken_over(self, now: float, event: RunTakenOver) -> Iterable[Instruction]:
         """End a run that another process owns now. It neither commits nor removes output: that is the other's."""
         job = self._state.runs.get(event.run)
         if job is None or job.state.terminal:
             return
-        job.failure, job.output_stays = event.failure, True
+        job.output_stays = True
         job.committer = None
         job.cuts.commits.clear()
-        job.cuts.pending = None
-        if job.state is JobState.PENDING:
-            yield from self.cancel(now, job)
-        elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
+        yield from coordinator.drop(now, job, event.failure)
+        if job.state in BEGUN:
+            yield from self.end_by(now, job, event.failure)
+            return
+        job.failure = event.failure
+        if job.state is JobState.COMMITTING:
             yield from self._take_down(now, job, JobState.FAILING)
-        elif job.state is JobState.COMMITTING:
-            job.move(JobState.FAILING, now)
-            yield JobChanged(job.name, job.state)
         yield from self.wind_up(now, job)
 
     def cancel(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """Cancel a run; does nothing once it is COMMITTING, ending at a savepoint, ending or ended."""
-        if job.cuts.suspended:
-            return
+        """Cancel a run; does nothing once it is ending or has ended."""
         if job.state is JobState.PENDING:
             job.move(JobState.CANCELED, now)
             yield from self._end(now, job)
-        elif job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
+        elif job.state in DEPLOYED:
             yield from self._take_down(now, job, JobState.CANCELING)
             yield from self.wind_up(now, job)  # of a run that waits for slots to start again, no task is left
 
-    def suspend(self, job: JobRun, savepoint: PendingCut) -> Iterable[Instruction]:
-        """Cancel the tasks of a run that ends at ``savepoint``."""
-        if job.cuts.suspended and job.state in (JobState.RUNNING, JobState.RESTARTING):
+    def end_at_savepoint(self, now: float, job: JobRun, savepoint: PendingCut) -> Iterable[Instruction]:
+        """End a run at ``savepoint``, which is stored, unless it was canceled or has failed meanwhile."""
+        if job.state in DEPLOYED:
+            job.cuts.at_savepoint = True
             job.note = replies.savepoint_kept(savepoint)
-            yield from self._cancel_tasks(job)
+            yield from self._take_down(now, job, JobState.COMMITTING)
 
     def wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """Commit or abort the output, or start again, if no task of the run is left; otherwise do nothing."""
         if not job.over() or job.committer is not None or job.cuts.storing:
             return
-        suspended = job.cuts.suspended and job.state in (JobState.RUNNING, JobState.RESTARTING)
-        if suspended or (job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED)):
-            yield from coordinator.abandon(now, job)
-            if job.request.commits:
-                job.move(JobState.COMMITTING, now)
-                yield JobChanged(job.name, job.state)
-                yield from self.ask_committer(now, job)
-            else:
-                job.move(JobState.FINISHED, now)
-                yield from self._end(now, job)
-        elif job.state is JobState.RESTARTING:
+        if job.state is JobState.RUNNING and job.all_in(TaskState.FINISHED):
+            yield from self._take_down(now, job, JobState.COMMITTING)
+        if job.state is JobState.RESTARTING:
             yield SetTimer(RestartDue(job.id, job.epoch), restart_time(now, job))
-        elif job.state in (JobState.FAILING, JobState.CANCELING):
-            if job.output_stays:
-                yield from self._removed(now, job)
-            else:
-                yield from self.ask_committer(now, job)
+        elif job.state in ENDING and job.request.commits and not job.output_stays:
+            yield from self.ask_committer(now, job)
+        elif job.state in ENDING:
+            yield from self._end(now, job)
 
     def restart_due(self, now: float, event: RestartDue) -> Iterable[Instruction]:
         """Release the slots of a run that starts again, and let it wait for new ones."""
@@ -193,10 +194,8 @@ class Termination:
             yield SetTimer(event, job.restart_deadline)
             return
         missing = replies.missing_slots(job.slot_requests, self._state.pool.statistics())
-        job.failure = replies.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)
-        job.move(JobState.FAILING, now)
-        yield JobChanged(job.name, job.state)
-        yield from self.wind_up(now, job)
+        failure = replies.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)
+        yield from self.end_by(now, job, failure)
 
     def _restarting(self, event: RestartDue | RestartOverdue) -> JobRun | None:
         """The run that a timer is about, if it still waits for a restart in that epoch."""
@@ -205,8 +204,8 @@ class Termination:
         return job if waits and job is not None and job.state is JobState.RESTARTING else None
 
     def commit_next(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        """Have the output of the next stored cut committed, unless that of another one is being committed."""
-        if job.cuts.commits and job.committer is None:
+        """Have the output of the next stored cut committed, unless that of another is, or the next epoch does it."""
+        if job.cuts.commits and job.committer is None and job.state is not JobState.RESTARTING:
             yield from self.ask_committer(now, job)
 
     def ask_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
@@ -216,11 +215,9 @@ class Termination:
         """
         agents = self._state.agents
         candidates = [*(agent for agent in job.used_agents() if agent in agents), *agents]
-        job.committer = candidates[0] if candidates and job.request.commits else None
+        job.committer = candidates[0] if candidates else None
         if job.committer is not None:
             yield _commit(job, job.committer)
-        elif not job.request.commits:
-            yield from self._removed(now, job)
         else:
             job.commit_deadline = now + self._commit_wait_seconds
             yield SetTimer(CommitOverdue(job.id), job.commit_deadline)
@@ -228,14 +225,14 @@ class Termination:
     def lose_committer(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """The committer of ``job`` is lost: ask another agent, unless too many were lost already."""
         job.lost_committers += 1
-        if job.lost_committers < MOST_COMMITTERS:
+        job.committer = None
+        if job.lost_committers >= MOST_COMMITTERS:
+            cause = f"{job.lost_committers} workers were lost while they committed it"
+            yield from self._go_without_committer(now, job, cause)
+        elif self._state.agents:
             yield from self.ask_committer(now, job)
-        elif job.state is JobState.COMMITTING or job.cuts.commits:
-            yield from self._give_commit_up(
-                now, job, f"{job.lost_committers} workers were lost while they committed it"
-            )
-        else:
-            yield from self._removed(now, job)
+        else:  # no task of it is left either
+            yield from self.wind_up(now, job)
 
     def overdue(self, now: float, event: CommitOverdue) -> Iterable[Instruction]:
         """The deadline of a commit or an abort has passed: end the run that still waits for an agent."""
@@ -244,11 +241,9 @@ class Termination:
                 continue
             if now > job.commit_deadline + LATE_SECONDS:  # grant another full wait
                 yield from self.ask_committer(now, job)
-            elif job.state is not JobState.COMMITTING:
-                yield from self._removed(now, job)
             else:
-                waited = f"the last worker was lost, and none joined within {self._commit_wait_seconds:g} s"
-                yield from self._give_commit_up(now, job, waited)
+                cause = f"the last worker was lost, and none joined within {self._commit_wait_seconds:g} s"
+                yield from self._go_without_committer(now, job, cause)
 
     def committed(self, now: float, event: Committed) -> Iterable[Instruction]:
         """An agent has committed or aborted a run's output, or failed to commit it."""
@@ -260,17 +255,14 @@ class Termination:
         if event.cut is not None:
             yield from self._cut_committed(now, job, event.failure)
         elif event.action == "abort":
-            if event.kept and job.failure is not None:
-                job.failure = replace(job.failure, message=f"{job.failure.message}. {event.kept}")
-            yield from self._removed(now, job)
+            job.explain(event.kept)
+            yield from self._end(now, job)
         elif event.failure is not None:
             job.failure = event.failure
             job.committer = None  # else wind_up would wait for this agent's answer
-            job.move(JobState.FAILING, now)
-            yield JobChanged(job.name, job.state)
+            yield from self._take_down(now, job, JobState.FAILING)
             yield from self.wind_up(now, job)
         else:
-            job.move(JobState.FINISHED, now)
             yield from self._end(now, job)
 
     def _cut_committed(self, now: float, job: JobRun, failure: Failure | None) -> Iterable[Instruction]:
@@ -287,15 +279,15 @@ class Termination:
     def _fail_commit(self, now: float, job: JobRun, failure: Failure) -> Iterable[Instruction]:
         """Output of a stored cut is not committed, so the run ends."""
         job.commit_failed = True
-        if job.state is JobState.CANCELING:
-            job.note = job.note or failure.message
+        if job.failure is None and job.state is not JobState.CANCELING:
+            job.failure = failure
         else:
-            job.failure = job.failure or failure
-        if job.state in (JobState.DEPLOYING, JobState.RUNNING, JobState.RESTARTING):
+            job.explain(failure.message)
+        if job.state is JobState.COMMITTING or job.state in DEPLOYED:
             yield from self._take_down(now, job, JobState.FAILING)
 
     def _take_down(self, now: float, job: JobRun, state: JobState) -> Iterable[Instruction]:
-        """Let a run end its tasks, and with them the cut in progress."""
+        """Let a run end its tasks, if it has some, and with them the cut in progress."""
         job.move(state, now)
         yield from coordinator.abandon(now, job)
         yield JobChanged(job.name, job.state)
@@ -308,24 +300,19 @@ class Termination:
                 job.move_task(task, TaskState.CANCELING)
         yield from (Tell(agent, CancelTasks(job.id, job.epoch)) for agent in agents)
 
-    def _give_commit_up(self, now: float, job: JobRun, cause: str) -> Iterable[Instruction]:
-        failure = replies.commit_given_up(job.name, cause)
-        job.committer = None
-        if job.state is JobState.COMMITTING:
-            job.failure = failure
-            job.move(JobState.FAILED, now)
-            yield from self._end(now, job)
-        else:
+    def _go_without_committer(self, now: float, job: JobRun, cause: str) -> Iterable[Instruction]:
+        """No agent commits or aborts the output of ``job``: what is prepared stays as it is, and the run ends."""
+        job.output_stays = True
+        if job.state is JobState.COMMITTING or job.cuts.commits:
+            failure = replies.commit_given_up(job, cause)
             job.cuts.commits.clear()
-            job.output_stays = True
             yield from self._fail_commit(now, job, failure)
-            yield from self.wind_up(now, job)
-
-    def _removed(self, now: float, job: JobRun) -> Iterable[Instruction]:
-        job.move(JobState.CANCELED if job.state is JobState.CANCELING else JobState.FAILED, now)
-        yield from self._end(now, job)
+        yield from self.wind_up(now, job)
 
     def _end(self, now: float, job: JobRun) -> Iterable[Instruction]:
+        """End a run of which nothing is left to be done."""
+        if job.state in ENDING:
+            job.move(ENDING[job.state], now)
         if job.failure is not None and job.commits_cuts and job.cuts.kept:
             job.failure = replies.with_commits(job.failure)
         self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots

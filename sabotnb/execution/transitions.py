@@ -5,8 +5,11 @@
                    +------------+-----------+-> CANCELING -> CANCELED
                    +------------+-----------+-> FAILED
 
-A CANCELING task may still end FINISHED or FAILED: its report was under way when it was told to cancel. A RESTARTING run
-is FINISHED if the savepoint with which it was stopped was being stored when it lost tasks.
+A CANCELING task may still end FINISHED or FAILED: its report was under way when it was told to cancel. A run that is
+stopped with a savepoint is COMMITTING as soon as that is stored, while its tasks are being canceled; it may have lost
+some meanwhile, and be RESTARTING.
+
+A run that has not ended is in one of ``BEGUN``, of which those in ``DEPLOYED`` have tasks, or in one of ``ENDING``.
 """
 
 from __future__ import annotations
@@ -30,15 +33,28 @@ TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     J.PENDING: frozenset({J.DEPLOYING, J.CANCELED}),
     J.DEPLOYING: frozenset({J.RUNNING, J.RESTARTING, J.CANCELING, J.FAILING}),
-    J.RUNNING: frozenset({J.COMMITTING, J.FINISHED, J.RESTARTING, J.CANCELING, J.FAILING}),
-    J.RESTARTING: frozenset({J.DEPLOYING, J.COMMITTING, J.FINISHED, J.CANCELING, J.FAILING}),
-    J.COMMITTING: frozenset({J.FINISHED, J.FAILING, J.FAILED}),
+    J.RUNNING: frozenset({J.COMMITTING, J.RESTARTING, J.CANCELING, J.FAILING}),
+    J.RESTARTING: frozenset({J.DEPLOYING, J.COMMITTING, J.CANCELING, J.FAILING}),
+    J.COMMITTING: frozenset({J.FINISHED, J.FAILING}),
     J.CANCELING: frozenset({J.CANCELED}),
     J.FAILING: frozenset({J.FAILED}),
     J.FINISHED: frozenset(),
     J.CANCELED: frozenset(),
     J.FAILED: frozenset(),
 }
+
+DEPLOYED = frozenset({J.DEPLOYING, J.RUNNING, J.RESTARTING})
+"""The states of a run whose tasks were deployed, and which is not ending."""
+
+BEGUN = DEPLOYED | {J.PENDING}
+"""The states of a run that is neither ending nor has ended."""
+
+ENDING: dict[JobState, JobState] = {
+    J.COMMITTING: J.FINISHED,
+    J.CANCELING: J.CANCELED,
+    J.FAILING: J.FAILED,
+}
+"""The states of a run that only ends its tasks and its output, each with the state in which it ends."""
 
 TERMINAL_TASK = frozenset(state for state, moves in TASK_MOVES.items() if not moves)
 

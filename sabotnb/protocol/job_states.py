@@ -25,7 +25,7 @@ class JobState(str, Enum):
     DEPLOYING = "DEPLOYING"
     RUNNING = "RUNNING"
     RESTARTING = "RESTARTING"  # a worker was lost, and the run begins again
-    COMMITTING = "COMMITTING"  # all tasks finished, output is being committed
+    COMMITTING = "COMMITTING"  # all rows are written, output is being committed
     FINISHED = "FINISHED"
     CANCELING = "CANCELING"
     CANCELED = "CANCELED"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
-from sabotnb.execution.job_run import BEGUN
+from sabotnb.execution.transitions import BEGUN
 from sabotnb.protocol import (
     AgentLeaving,
     AgentUp,

@@ -205,7 +205,7 @@ def test_a_worker_that_is_lost_while_the_savepoint_is_stored_does_not_matter(clu
     else:
         cluster.silent = {"agent-2"}
         cluster.feed(Stored(RUN, 1, 1))
-        assert cluster.state() == "RUNNING"
+        assert cluster.state() == "COMMITTING"
         cluster.lose(2)
     cluster.fire(RestartDue)
     assert isinstance(cluster.replies["s"], StoredCut)
@@ -221,7 +221,9 @@ def test_a_run_that_ends_at_a_savepoint_cannot_be_ended_otherwise(cluster, comma
     for who, attempt in [entry for entry in cluster.running if entry[0] == "agent-2"]:
         cluster.unheeded = [told for told in cluster.unheeded if not isinstance(told.command, TakeCut)]
         cluster.feed(CutAcked(who, attempt, 1, TaskSnapshot()))
-    cluster.command(command, "job")
+    sentence = cluster.command(command, "job").sentence
+    assert sentence.startswith(f"job is COMMITTING, too late to {command}: ")
+    assert sentence.endswith("its tasks end at the savepoint")
     cluster.speak("agent-2")
     assert (cluster.state(), job.failure) == ("FINISHED", None)
 

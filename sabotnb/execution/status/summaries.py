@@ -8,8 +8,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from sabotnb.execution import replies
-from sabotnb.execution.job_run import BEGUN, JobRun, TaskVertex
+from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.status.cut_status import checkpointing_status
+from sabotnb.execution.transitions import BEGUN
 from sabotnb.metrics import Histogram
 from sabotnb.protocol import AgentInfo, Attempt, RunStatus, RunSummary, TaskStatus
 

@@ -1,0 +1,266 @@
+"""Runs end or go on whatever is lost meanwhile, and tell those who wait for them."""
+
+import pytest
+from simulator import Simulator, agent, request
+
+from sabotnb.protocol import (
+    AgentUp,
+    CheckpointPolicy,
+    Commit,
+    CommitOverdue,
+    Committable,
+    CutAcked,
+    CutDue,
+    Failure,
+    JobVertex,
+    PeerLost,
+    RestartDue,
+    RunTakenOver,
+    SessionChanged,
+    SessionOverdue,
+    Stop,
+    Stored,
+    TakeSavepoint,
+    TaskId,
+    TaskSnapshot,
+)
+from sabotnb.protocol.ids import RunId
+
+RUN = RunId("job", 1)
+BROKEN = PeerLost("agent-1", "agent-2", "broken pipe")
+RAISED = Failure("UserFunctionError", "row 7")
+TAKEN = Failure("JobTakenOver", "another process has resumed job 'job'")
+ALL = {"agent-1", "agent-2"}
+
+
+@pytest.fixture
+def cluster():
+    return Simulator(agents=2, slots=2)
+
+
+def writing(cluster, **more):
+    """An endless run, whose output each cut commits."""
+    vertices = (JobVertex("read", 2, reads=True, bounded=False), JobVertex("write", 2, writes=True))
+    more = {"restarts": True, "checkpoint": CheckpointPolicy(10.0, "/checkpoints"), "outputs": {"/o": False}, **more}
+    cluster.submit(request(vertices=vertices, **more))
+    return cluster.machine.jobs["job"]
+
+
+def wrote(cluster, number):
+    written = TaskSnapshot(committables=(Committable("write", {"file": number}),))
+    cluster.snapshots[TaskId(RUN, "write", 0)] = written
+
+
+def storing(cluster, number=1):
+    """Let a cut with output be stored, for which the job store takes its time."""
+    wrote(cluster, number)
+    cluster.busy = True
+    cluster.fire(CutDue)
+
+
+def lose_all(cluster):
+    for number in (1, 2):
+        if f"agent-{number}" in cluster.machine.agents:
+            cluster.lose(number)
+
+
+def join(cluster, *numbers):
+    for number in numbers:
+        cluster.feed(AgentUp(agent(number, 2)))
+
+
+def commits(cluster):
+    return [(told.action, told.cut) for told in cluster.told_to(Commit)]
+
+
+# Without agents
+
+
+def stopped_at_a_savepoint(cluster):
+    job = writing(cluster)
+    wrote(cluster, 1)
+    cluster.busy = True
+    cluster.feed(Stop("s", "job", ""))
+    cluster.silent = set(ALL)
+    cluster.feed(Stored(RUN, 1, 1))
+    lose_all(cluster)
+    return job
+
+
+def test_the_output_up_to_a_savepoint_waits_for_an_agent(cluster):
+    stopped_at_a_savepoint(cluster)
+    assert cluster.state() == "COMMITTING"
+    join(cluster, 3)
+    assert (cluster.state(), commits(cluster)[-2:]) == ("FINISHED", [("commit", 1), ("commit", None)])
+
+
+def test_a_run_that_ends_at_a_savepoint_does_not_wait_forever(cluster):
+    job = stopped_at_a_savepoint(cluster)
+    cluster.fire(CommitOverdue)
+    told = "the output of checkpoint 1 of job 'job' may be committed in part only: the last worker was lost, and none"
+    assert (cluster.state(), job.failure.message.partition(" joined")[0]) == ("FAILED", told)
+    assert cluster.machine.pool.statistics().holders == {}
+
+
+def test_a_savepoint_ends_a_run_without_output(cluster):
+    writing(cluster, commits=False, outputs={})
+    cluster.silent = {"agent-2"}
+    cluster.deaf = {"agent-2"}
+    cluster.feed(Stop("s", "job", ""))
+    cluster.lose(2)
+    assert cluster.state() == "RESTARTING"
+    cluster.fire(RestartDue)
+    join(cluster, 3)
+    cluster.feed(Stop("t", "job", ""))
+    assert (cluster.state(), commits(cluster)) == ("FINISHED", [])
+
+
+def test_a_run_that_starts_again_leaves_the_commit_of_its_cut_to_the_next_epoch(cluster):
+    writing(cluster)
+    storing(cluster)
+    cluster.feed(BROKEN)
+    cluster.silent = set(ALL)
+    cluster.feed(Stored(RUN, 1, 1))
+    assert (cluster.state(), commits(cluster)) == ("RESTARTING", [])
+    lose_all(cluster)
+    join(cluster, 3, 4)
+    cluster.fire(RestartDue)
+    assert (cluster.state(), commits(cluster)) == ("RUNNING", [("commit", 1)])
+
+
+def test_a_run_whose_last_cut_is_committed_after_its_end_outlives_the_last_agent(cluster):
+    writing(cluster)
+    storing(cluster)
+    cluster.finish()
+    cluster.silent = set(ALL)
+    cluster.feed(Stored(RUN, 1, 1))
+    lose_all(cluster)
+    join(cluster, 3)
+    assert (cluster.state(), commits(cluster)[-2:]) == ("FINISHED", [("commit", 1), ("commit", None)])
+
+
+@pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])
+def test_an_agent_that_joins_while_a_cut_is_stored_waits_for_the_answer(cluster, end, state):
+    writing(cluster)
+    storing(cluster)
+    cluster.command(end, RUN, *([RAISED] if end == "fail" else []))
+    lose_all(cluster)
+    join(cluster, 3)
+    assert commits(cluster) == []
+    cluster.feed(Stored(RUN, 1, 1))
+    assert (cluster.state(), commits(cluster)) == (state, [("commit", 1), ("abort", None)])
+
+
+def without_committer(cluster, end):
+    """A run that ended with two stored cuts before the last, whose output no agent commits."""
+    job = writing(cluster)
+    for number in (1, 2, 3):
+        wrote(cluster, number)
+        if number == 2:
+            cluster.silent = set(ALL)
+        cluster.feed(CutDue(RUN, 1))
+        cluster.speak("agent-1") if number < 2 else acknowledge(cluster)
+    cluster.command(end, RUN, *([RAISED] if end == "fail" else []))
+    lose_all(cluster)
+    cluster.fire(CommitOverdue)
+    return job
+
+
+def acknowledge(cluster):
+    number = cluster.machine.jobs["job"].cuts.number
+    for who, attempt in list(cluster.running):
+        cluster.feed(CutAcked(who, attempt, number, cluster.snapshots.get(attempt.task, TaskSnapshot())))
+
+
+@pytest.mark.parametrize(("end", "state"), [("cancel", "CANCELED"), ("fail", "FAILED")])
+def test_a_run_says_which_cuts_were_not_committed_and_from_where_to_write_them_again(cluster, end, state):
+    job = without_committer(cluster, end)
+    told = (
+        "the output of checkpoints 2 to 3 of job 'job' may be committed in part only: the last worker was lost, and "
+        "none joined within 60 s. When env.slots() lists an agent, write these rows again: .run('job', start_from=1)"
+    )
+    assert cluster.state() == state
+    if end == "cancel":
+        assert (job.failure, job.note) == (None, told)
+    else:
+        assert job.failure.message == f"row 7. {told}"
+
+
+# Ends by a client
+
+
+@pytest.mark.parametrize("when", ["running", "restarting", "without slots"])
+def test_a_client_that_cannot_take_rows_ends_the_run_also_when_it_could_start_again(cluster, when):
+    job = writing(cluster)
+    cluster.fire(CutDue)
+    if when == "restarting":
+        cluster.feed(BROKEN)
+    elif when == "without slots":
+        lose_all(cluster)
+        cluster.fire(RestartDue)
+    cluster.command("fail", RUN, RAISED)
+    if when == "without slots":
+        join(cluster, 3)
+    assert (cluster.state(), job.failure) == ("FAILED", RAISED)
+
+
+def test_a_client_fails_a_run_that_waits(cluster):
+    writing(cluster)
+    waiting = cluster.submit(request(vertices=(("work", 4),), name="waits", fingerprint="w")).run
+    cluster.silent = set(ALL)
+    following = cluster.submit(request(vertices=(("work", 4),), fingerprint="g")).run
+    for run in (waiting, following):
+        cluster.command("fail", run, RAISED)
+        job = cluster.machine.overview.run(run)
+        assert (job.state.value, job.failure) == ("CANCELED", RAISED)
+
+
+def test_a_run_that_starts_again_ends_with_the_session_that_takes_its_rows(cluster):
+    writing(cluster, pulled=True)
+    cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    cluster.feed(SessionChanged("me", connected=False))
+    cluster.fire(SessionOverdue)
+    assert cluster.state() == "CANCELED"
+
+
+@pytest.mark.parametrize(("cut", "how"), [(True, "stopped, then replaces"), (False, "replaced")])
+def test_a_run_that_starts_again_is_replaced_when_it_has_stopped_at_its_last_cut(cluster, cut, how):
+    job = writing(cluster)
+    if cut:
+        cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    assert cluster.submit(request(outputs={"/o": False}, fingerprint="g")).how == how
+    assert job.stopping is cut
+
+
+# Replies
+
+ENDS = {
+    "taken over": lambda cluster: cluster.feed(RunTakenOver(RUN, TAKEN)),
+    "cancel": lambda cluster: cluster.command("cancel", "job"),
+    "stop": lambda cluster: cluster.command("stop", "job"),
+    "fail": lambda cluster: cluster.command("fail", RUN, RAISED),
+    "finish": lambda cluster: cluster.finish(),
+    "raise": lambda cluster: cluster.fail(),
+    "loss": lambda cluster: cluster.feed(BROKEN),
+    "all are lost": lose_all,
+}
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["being stored", "being taken"])
+@pytest.mark.parametrize("end", ENDS)
+def test_whatever_ends_a_run_answers_those_who_wait_for_its_savepoints(cluster, end, stored):
+    writing(cluster)
+    cluster.busy = True
+    if not stored:
+        cluster.deaf = {"agent-2"}
+    asked = [TakeSavepoint("s", "job"), Stop("t", "job", ""), TakeSavepoint("u", "job")]
+    for command in asked:
+        cluster.feed(command)
+    ENDS[end](cluster)
+    if stored and end != "taken over":
+        cluster.feed(Stored(RUN, 1, 1))
+    assert {command.id for command in asked} <= cluster.replies.keys()
+    if end == "taken over":
+        assert cluster.replies["s"] == TAKEN
