@@ -144,8 +144,9 @@ def fail(now: float, job: JobRun, pending: PendingCut, failure: Failure) -> Iter
     """Abandon the cut in progress, which failed. The run goes on."""
     job.cuts.failures += 1
     job.cuts.last_failure = failure
+    held = job.cuts.holds_sources
     yield from _abandon(now, job, pending, failure)
-    if pending.savepoint is not None and pending.savepoint.stop and job.goes_on and not job.paused:
+    if held and job.goes_on and not job.paused:
         yield from tell_running(job, ResumeSources(job.id, job.epoch))
     yield from next_cut(now, job)
 

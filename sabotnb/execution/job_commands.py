@@ -273,12 +273,15 @@ class JobCommands:
             yield JobChanged(job.name, job.state)
 
     def _set_paused(self, job: JobRun | None, *, paused: bool) -> Iterable[Instruction]:
-        """Pause or resume. A run that is not RUNNING yet is told just before its sources start."""
+        """Pause or resume. A run that is not RUNNING yet is told just before its sources start.
+
+        Sources that are held at a savepoint read on if it fails (``checkpoint_coordinator``), not before.
+        """
         if job is None or not job.goes_on or job.paused is paused:
             return
         job.paused = paused
         job.version += 1
-        if job.state is JobState.RUNNING:
+        if job.state is JobState.RUNNING and not (job.cuts.holds_sources and not paused):
             order = PauseSources if paused else ResumeSources
             yield from tell_running(job, order(job.id, job.epoch))
         yield JobChanged(job.name, job.state)

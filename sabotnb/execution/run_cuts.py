@@ -73,6 +73,12 @@ class RunCuts:
         return self.kept[-1] if self.kept else None
 
     @property
+    def holds_sources(self) -> bool:
+        """True while a savepoint is in progress with which the run is to be stopped."""
+        savepoint = self.pending.savepoint if self.pending is not None else None
+        return savepoint is not None and savepoint.stop
+
+    @property
     def storing(self) -> bool:
         """True while the job store has been asked to write a cut and has not answered."""
         return self.pending is not None and self.pending.storing is not None

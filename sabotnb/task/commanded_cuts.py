@@ -27,6 +27,10 @@ class CommandedCuts:
         """Remove and return the first cut; None if there is none."""
         return self._cuts.popleft() if self._cuts else None
 
+    def release(self) -> None:
+        """Let the task read on after each of them."""
+        self._cuts = deque((cut, False) for cut, _ in self._cuts)
+
     def clear(self) -> None:
         """Take none of them."""
         self._cuts.clear()

@@ -121,6 +121,7 @@ class SourceInput:
 
     def resume(self) -> None:
         self._paused = False
+        self._cuts.release()  # the cut that is to hold the source may have failed before it was taken here
         for split in self._open:  # they were not asked for rows meanwhile
             split.polled_at = None
 
@@ -131,7 +132,7 @@ class SourceInput:
             self._restored += self._progress.restored(restore.memos.get(self._node.id, ()))
 
     def take_cut(self, cut: Cut, *, hold: bool) -> None:
-        """Take ``cut`` before the next poll; with ``hold`` pause after it. Ignored after ``stop``."""
+        """Take ``cut`` before the next poll; with ``hold`` pause after it, until ``resume``. Ignored after ``stop``."""
         if self._reason is not EndReason.STOPPED:
             self._cuts.add(cut, hold=hold)
 

@@ -194,6 +194,19 @@ def test_a_paused_run_stays_paused_if_the_savepoint_fails(cluster):
     assert commands(cluster, ResumeSources) == []
 
 
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_run_that_is_resumed_before_its_savepoint_is_stored_reads_nothing_behind_it(cluster, stored):
+    running(cluster)
+    cluster.command("pause", "job")
+    cluster.busy = True
+    ask(cluster, Stop("s", "job", ""))
+    cluster.command("resume", "job")
+    assert commands(cluster, ResumeSources) == []
+    cluster.feed(Stored(RUN, 1, 1, None if stored else FULL))
+    assert cluster.state() == ("FINISHED" if stored else "RUNNING")
+    assert len(commands(cluster, ResumeSources)) == (0 if stored else 2)
+
+
 @pytest.mark.parametrize("lost", ["before", "after"])
 def test_a_worker_that_is_lost_while_the_savepoint_is_stored_does_not_matter(cluster, lost):
     running(cluster)

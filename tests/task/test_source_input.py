@@ -183,6 +183,18 @@ def test_a_paused_source_takes_cuts_and_one_that_is_held_reads_on_after_resume()
     assert taken(cuts.input) == [1]
 
 
+def test_a_cut_that_is_taken_after_resume_does_not_hold_the_source():
+    cuts = Cuts(numbers([[1], [2], [3]]))
+    cuts.input.start()
+    cuts.input.take_cut(cut(1), hold=True)
+    cuts.input.resume()
+    cuts.input.take_cut(cut(2), hold=True)
+    assert list(cuts.input.take_due_cut()) == [cut(1)]
+    assert taken(cuts.input) == [1]
+    assert list(cuts.input.take_due_cut()) == [cut(2)]
+    assert taken(cuts.input) is None
+
+
 def test_a_source_that_was_stopped_takes_no_cut():
     cuts = Cuts(numbers([[1], [2]]))
     cuts.input.start()
