@@ -13,6 +13,7 @@ from sabotnb.cluster.job_manager import JobManager
 from sabotnb.cluster.launch import connect, local_cluster
 from sabotnb.cluster.probe_requests import Probed
 from sabotnb.cluster.result_reader import Read, ResultBatch, Rewind
+from sabotnb.cluster.sampled_rows import SampledRows
 from sabotnb.cluster.task_jobs import Task, TaskJob, TaskResult, submit_job
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Read",
     "ResultBatch",
     "Rewind",
+    "SampledRows",
     "Task",
     "TaskJob",
     "TaskResult",

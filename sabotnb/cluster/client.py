@@ -21,6 +21,7 @@ from distributed.utils import sync
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.probe_requests import Probed, aim, combined, operator_of
 from sabotnb.cluster.result_reader import Read, ResultBatch, ResultReader
+from sabotnb.cluster.sampled_rows import SampledRows
 from sabotnb.errors import ClusterLost, ClusterTimeout, EnvError, JobError, StoreError, UserFunctionError
 from sabotnb.execution import metrics_summary
 from sabotnb.metrics import JobMetrics
@@ -322,16 +323,16 @@ class ClusterClient:
         notes += [f"{agent} did not answer" for agent in answer["silent"]]
         return combined(aimed, answer["tasks"], rows, "; ".join(notes))
 
-    def samples(self, run: RunId, operator: str | None) -> tuple[str | None, list[dict[str, Any]]]:
-        """The id of ``operator`` in full, and the last late and failing rows of the run, as plain data.
+    def samples(self, run: RunId, operator: str | None = None) -> list[SampledRows]:
+        """The last late and failing rows of ``operator``, an id or a unique prefix of it; of the run if it is None.
 
         Raises:
             JobError: there is no such operator, the message lists those there are.
         """
         status = self.status(run)
         named = None if operator is None else operator_of(status, operator)
-        rows = self.run(lambda: self._scheduler.sabot_samples(run=str(run)), ANSWER_SECONDS)
-        return named, list(rows)
+        answers = self.run(lambda: self._scheduler.sabot_samples(run=str(run)), ANSWER_SECONDS)
+        return [SampledRows.of(answer) for answer in answers if named in (None, answer["operator"])]
 
     # Results
 

@@ -5,6 +5,7 @@ from sabotnb.graph.dataclass_codec import JsonDecoder, JsonEncoder
 from sabotnb.graph.job_graph import JobGraph
 from sabotnb.graph.nodes import MAX_PARALLELISM, Edge, EdgeHint, EdgeType, Operator, Resources
 from sabotnb.graph.output_schemas import (
+    ERROR_COLUMN,
     LATE_COLUMN,
     has_order,
     late_names,
@@ -80,6 +81,7 @@ from sabotnb.graph.window_shapes import (
 
 __all__ = [
     "ERRORS",
+    "ERROR_COLUMN",
     "JOIN_TIME",
     "LATE",
     "LATE_COLUMN",

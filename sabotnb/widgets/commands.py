@@ -4,8 +4,8 @@ Theory of operation. A page repeats a command, with the same id, until it gets a
 answer, or None while the command is carried out: a repeated id gets the stored answer, or nothing yet. Only answers to
 reads are dropped, the oldest first: pages ask for them every second, they are large, and to read twice is harmless. A
 command that changes the run is a click; it is known as long as its run, as a late copy must not act again. Commands
-that change the run go through one queue, in order. Probes and requests for tasks have a queue each, because a probe
-waits for rows and must delay neither a Stop nor the task table. Every failure becomes an answer with ``ok=False``,
+that change the run go through one queue, in order. Each kind of read has its own queue, because a probe waits for
+rows and must delay neither a Stop nor the task table. Every failure becomes an answer with ``ok=False``,
 since a page cannot see the kernel's exceptions.
 """
 
@@ -23,13 +23,14 @@ from sabotnb.metrics import TaskMetrics
 from sabotnb.protocol import RunId
 from sabotnb.widgets import samples
 from sabotnb.widgets.messages import Answer, Command, HotKey, Kind, SampleMessage
+from sabotnb.widgets.rejected_rows import rejected_rows
 from sabotnb.widgets.serial_queue import SerialQueue
 
 if TYPE_CHECKING:  # names in annotations alone: a widget without a cluster needs no Dask
     from sabotnb.cluster import ClusterClient
 
 KEPT_READS = 256
-"""The number of probes and task tables whose answers are kept for repetitions."""
+"""The number of reads whose answers are kept for repetitions."""
 MOST_ROWS = 1000
 MOST_TASKS = 1000
 """The maximum number of tasks in an answer: failed ones first, then the busiest."""
@@ -37,7 +38,11 @@ PROBE_SECONDS = 2.0
 """How long a probe waits for rows."""
 
 _TYPES: Mapping[str, type] = {"type": str, "id": str, "kind": str, "run": int, "args": dict}
-_ARGUMENTS: Mapping[str, Mapping[str, type]] = {"probe": {"target": str, "rows": int}, "tasks": {"vertices": list}}
+_ARGUMENTS: Mapping[str, Mapping[str, type]] = {
+    "probe": {"target": str, "rows": int},
+    "tasks": {"vertices": list},
+    "samples": {"operators": list},
+}
 """The arguments of each kind of command; the other kinds have none."""
 
 
@@ -61,7 +66,7 @@ class Commands:
         """Answers by the id of the command; None while it is carried out."""
         self._answered_reads: deque[str] = deque()
         self._changes = SerialQueue(f"sabotnb-clicks-{run.job}")
-        self._reads = {kind: SerialQueue(f"sabotnb-{kind}-{run.job}") for kind in ("probe", "tasks")}
+        self._reads = {kind: SerialQueue(f"sabotnb-{kind}-{run.job}") for kind in ("probe", "tasks", "samples")}
         """A queue per kind: a probe waits, and must delay neither a Stop nor the metrics of tasks."""
 
     def take(self, message: Mapping[str, Any]) -> None:
@@ -106,6 +111,9 @@ class Commands:
             return Answer("answer", command.id, ok=True, text="", sample=self._sample(command))
         if command.kind == "tasks":
             return Answer("answer", command.id, ok=True, text="", tasks=self._tasks(command))
+        if command.kind == "samples":
+            rejected = rejected_rows(self._client.samples(self._run), command.args["operators"])
+            return Answer("answer", command.id, ok=True, text="", rejected=rejected)
         act = {
             "pause": self._client.pause,
             "resume": self._client.resume,

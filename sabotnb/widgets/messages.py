@@ -15,10 +15,11 @@ from typing import Any, Literal
 from sabotnb.display import JobPicture
 from sabotnb.metrics import JobMetrics, TaskMetrics
 
-Kind = Literal["pause", "resume", "stop", "cancel", "probe", "tasks"]
+Kind = Literal["pause", "resume", "stop", "cancel", "probe", "tasks", "samples"]
 """``probe`` has the arguments ``target``, an operator's id or an edge, and ``rows``, the maximum number of rows.
 
-``tasks`` has ``vertices``, the ids of the vertices whose tasks to return; empty for all.
+``tasks`` has ``vertices``, the ids of the vertices whose tasks to return; empty for all. ``samples`` has ``operators``,
+the ids of the operators whose late and failing rows to return.
 """
 
 
@@ -100,6 +101,20 @@ class SampleMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectedMessage:
+    """The last rows of ``operator`` that were late or failed, the newest last. Values are text, cut for a table.
+
+    ``kind``: ``late``, ``errors`` (of ``on_error="side"``), or ``failed``, the row that ended the job. The first two
+    columns are the time and the reason.
+    """
+
+    operator: str
+    kind: str
+    columns: tuple[ColumnMessage, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The answer to the ``Command`` with this id. ``text`` is for people: the effect, or why there was none."""
 
@@ -111,6 +126,8 @@ class Answer:
     """For ``probe``."""
     tasks: tuple[TaskMetrics, ...] | None = None
     """For ``tasks``: failed tasks first, then the busiest; cut if there are very many."""
+    rejected: tuple[RejectedMessage, ...] | None = None
+    """For ``samples``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class ScriptedClient:
         self.asked = []
         self.was_asked = threading.Event()
         self.rows = pa.table({"x": [1, None]})
+        self.sampled = []
 
     def goes(self, **changes):
         """Change fields of the current metrics."""
@@ -53,6 +54,9 @@ class ScriptedClient:
     def resume(self, run):
         self.asked.append("resume")
         return f"{run.job} resumed"
+
+    def samples(self, run):
+        return self.sampled
 
     def probe(self, run, target, rows, wait):
         return SimpleNamespace(

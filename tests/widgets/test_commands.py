@@ -9,6 +9,7 @@ import pytest
 from figures import job
 from shown import ScriptedClient
 
+from sabotnb.cluster import SampledRows
 from sabotnb.metrics import Load, TaskMetrics
 from sabotnb.protocol import RunId
 from sabotnb.widgets.commands import KEPT_READS, MOST_TASKS, Commands
@@ -91,6 +92,7 @@ def test_a_refused_command_is_answered_with_the_reason(page, click, text):
         {"kind": "probe", "args": {"target": None, "rows": 5}},
         {"kind": "pause", "args": []},
         {"kind": "tasks", "args": {"vertices": "source_0"}},
+        {"kind": "samples", "args": {"operators": "source_0"}},
         {"kind": ["pause"]},
     ],
 )
@@ -132,6 +134,12 @@ def test_of_very_many_tasks_the_first_are_returned(page):
     page.client.now = job(tasks=(*many, replace(many[0], index=-1, state="FAILED")))
     tasks = page.click("tasks", args={"vertices": []}).tasks
     assert (len(tasks), tasks[0].index) == (MOST_TASKS, -1)
+
+
+def test_late_and_failing_rows_are_those_of_the_requested_operators(page):
+    page.client.sampled = [SampledRows(name, "late", 0.0, ("late by 0:00:01",), pa.table({"x": [1]})) for name in "ab"]
+    (table,) = page.click("samples", args={"operators": ["b", "c"]}).rejected
+    assert (table.operator, table.kind, table.rows) == ("b", "late", (("1970-01-01 00:00:00", "late by 0:00:01", "1"),))
 
 
 def test_wide_samples_have_fewer_rows(page):

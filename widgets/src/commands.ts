@@ -68,7 +68,7 @@ export function makeCommands(model: Model, run: () => number, clock: () => numbe
 }
 
 function refusal(id: string, text: string): Answer {
-  return { type: "answer", id, ok: false, text, sample: null, tasks: null };
+  return { type: "answer", id, ok: false, text, sample: null, tasks: null, rejected: null };
 }
 
 function isAnswer(content: unknown): content is Answer {

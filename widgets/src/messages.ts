@@ -22,7 +22,7 @@ export interface Hello {
 export interface Command {
   type: "command";
   id: string;
-  kind: "pause" | "resume" | "stop" | "cancel" | "probe" | "tasks";
+  kind: "pause" | "resume" | "stop" | "cancel" | "probe" | "tasks" | "samples";
   run: number;
   args: Record<string, unknown>;
 }
@@ -34,6 +34,7 @@ export interface Answer {
   text: string;
   sample: SampleMessage | null;
   tasks: TaskMetrics[] | null;
+  rejected: RejectedMessage[] | null;
 }
 
 export interface TableMessage {
@@ -121,6 +122,13 @@ export interface TaskMetrics {
   ahead: number;
   spilled_bytes: number;
   cut_pause: number;
+}
+
+export interface RejectedMessage {
+  operator: string;
+  kind: string;
+  columns: ColumnMessage[];
+  rows: ((string | null)[])[];
 }
 
 export interface ColumnMessage {

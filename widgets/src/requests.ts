@@ -1,11 +1,12 @@
 /** Requests that a page repeats while their answer is visible: the kernel sends only small messages by itself. */
 import { useEffect, useState } from "preact/hooks";
-import type { Answer, Command, TaskMetrics } from "./messages";
+import type { Answer, Command, RejectedMessage, TaskMetrics } from "./messages";
 import type { Kind, Store } from "./store";
 
 export const PROBE_MS = 2000;
 export const PROBE_ROWS = 50;
 const TASKS_MS = 1000;
+const REJECTED_MS = 2000;
 
 /** Returns the last rows that left `target`, while `asks` is true. */
 export function useProbe(store: Store, target: string, asks: boolean): { answer: Answer | null; again: () => void } {
@@ -17,6 +18,13 @@ export function useTasks(store: Store, vertices: readonly string[]): { tasks: Ta
   const asks = usePageVisible() && !store.lost.value;
   const { answer } = useAnswers(store, "tasks", { vertices }, asks, TASKS_MS);
   return { tasks: answer?.tasks ?? null, text: answer?.text || store.lost.value || "Fetching tasks…" };
+}
+
+/** Returns the last late and failing rows of some operators; until they arrive, `text` is the reason. */
+export function useRejected(store: Store, operators: readonly string[]): { tables: RejectedMessage[] | null; text: string } {
+  const asks = usePageVisible() && !store.lost.value && operators.length > 0;
+  const { answer } = useAnswers(store, "samples", { operators }, asks, REJECTED_MS);
+  return { tables: answer?.rejected ?? null, text: answer?.text || store.lost.value || "Fetching rows…" };
 }
 
 /**

@@ -7,7 +7,7 @@ import { graphOf, liveOf } from "./reading";
 
 export type { Kind, Pending } from "./commands";
 export type ViewName = "logical" | "optimized" | "physical" | "table";
-export type Tab = "overview" | "tasks" | "state" | "sample" | "code" | "errors";
+export type Tab = "overview" | "tasks" | "state" | "sample" | "rejected" | "code" | "errors";
 export type Selection = { kind: "node"; id: string } | { kind: "edge"; index: number };
 
 /** The text below the header; `at` is the page's clock, in seconds. */
@@ -87,7 +87,8 @@ export function makeStore(model: Model): Store {
     lost,
     async send(kind, args) {
       const answer = await commands.send(kind, args);
-      if (kind !== "tasks" && (kind !== "probe" || !answer.ok)) notice.value = { ok: answer.ok, text: answer.text, at: seconds() };
+      const quiet = kind === "tasks" || kind === "samples" || (kind === "probe" && answer.ok);
+      if (!quiet) notice.value = { ok: answer.ok, text: answer.text, at: seconds() };
       return answer;
     },
     dispose() {

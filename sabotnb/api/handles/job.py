@@ -125,8 +125,7 @@ class Job:
         ``kind``: ``late``, ``errors`` (of ``on_error="side"``), or ``failed``, the row that ended the job. Each task
         keeps the last 20 of each kind. JobError lists the operators.
         """
-        named, samples = self._client.samples(self.run_id, operator)
-        return samples_frame(samples, named)
+        return samples_frame(self._client.samples(self.run_id, operator))
 
     def probe(self, target: str, rows: int = 50) -> pd.DataFrame:
         """Return the last rows that an operator emitted. ``target``: its id, a unique prefix, or an edge (``"a->b"``).

@@ -2,6 +2,7 @@ import { count, counted, manyLate, rate, seconds, share } from "../format";
 import type { Load, OperatorCard, OperatorMetrics, VertexMetrics } from "../messages";
 import type { Store } from "../store";
 import { LongText } from "../table/long_text";
+import { SmallButton } from "../table/small_button";
 import { Facts } from "./facts";
 import type { NodeSubject } from "./subject";
 import { instant, lateInWords, latencyInWords, listed, loadInWords, queueInWords, skewInWords, tasksByState, total, unbroken, watermarkInWords } from "./words";
@@ -15,7 +16,7 @@ export function Overview({ store, subject }: { store: Store; subject: NodeSubjec
       {note && <p>{note}</p>}
       <ul class="sabot-operators">
         {cards.map((card) => (
-          <Operator key={card.id} card={card} made={rows.get(card.id)} />
+          <Operator key={card.id} store={store} card={card} made={rows.get(card.id)} />
         ))}
       </ul>
       {vertices.length === 0 && <p class="sabot-faint">No task runs it{note ? "." : " yet."}</p>}
@@ -37,7 +38,10 @@ function chain({ operators }: VertexMetrics): string {
   return `Runs in a chain: these are the metrics of ${listed(operators.map(({ id }) => id))} together.`;
 }
 
-function Operator({ card, made }: { card: OperatorCard; made: Omit<OperatorMetrics, "id"> | undefined }) {
+function Operator({ store, card, made }: { store: Store; card: OperatorCard; made: Omit<OperatorMetrics, "id"> | undefined }) {
+  const showLate = () => {
+    store.tab.value = "rejected";
+  };
   return (
     <li>
       <b>{card.id}</b> <span class="sabot-faint">{card.kind}</span>
@@ -51,7 +55,12 @@ function Operator({ card, made }: { card: OperatorCard; made: Omit<OperatorMetri
         </div>
       )}
       {made?.awaited != null && <div class="sabot-faint">next result at {instant(made.awaited)}</div>}
-      {made && made.late > 0 && <div class={manyLate(made.late_share) ? "sabot-bad" : "sabot-faint"}>{lateInWords(made)}</div>}
+      {made && made.late > 0 && (
+        <div>
+          <span class={manyLate(made.late_share) ? "sabot-bad" : "sabot-faint"}>{lateInWords(made)}</span>{" "}
+          <SmallButton onClick={showLate}>show</SmallButton>
+        </div>
+      )}
     </li>
   );
 }

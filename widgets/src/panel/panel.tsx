@@ -6,6 +6,7 @@ import { Code } from "./code";
 import { EdgeOverview } from "./edge_overview";
 import { Errors } from "./errors";
 import { Overview } from "./overview";
+import { Rejected } from "./rejected";
 import { Sample } from "./sample";
 import { State } from "./state";
 import { type Subject, subjectOf } from "./subject";
@@ -17,6 +18,7 @@ const NODE_TABS: TabItem<Tab>[] = [
   { name: "tasks", title: "Tasks" },
   { name: "state", title: "State" },
   { name: "sample", title: "Sample" },
+  { name: "rejected", title: "Rejected" },
   { name: "code", title: "Code" },
   { name: "errors", title: "Errors" },
 ];
@@ -84,6 +86,7 @@ function Content({ store, subject, tab }: { store: Store; subject: Subject; tab:
   if (subject.kind === "edge") return <EdgeOverview store={store} edge={subject.edge} />;
   if (tab === "tasks") return <Tasks store={store} subject={subject} />;
   if (tab === "state") return <State store={store} subject={subject} />;
+  if (tab === "rejected") return <Rejected store={store} subject={subject} />;
   if (tab === "errors") return <Errors store={store} subject={subject} />;
   return <Overview store={store} subject={subject} />;
 }

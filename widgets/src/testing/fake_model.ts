@@ -58,7 +58,7 @@ export class FakeModel implements Model {
   /** Answers a command, as the kernel does: the last one unless `id` is set. */
   answer(answer: Partial<Answer> = {}): void {
     const id = answer.id ?? this.sent.at(-1)?.id ?? "";
-    this.tell("msg:custom", { type: "answer", ok: true, text: "done", sample: null, tasks: null, ...answer, id });
+    this.tell("msg:custom", { type: "answer", ok: true, text: "done", sample: null, tasks: null, rejected: null, ...answer, id });
   }
 
   /** The number of registered callbacks. */
