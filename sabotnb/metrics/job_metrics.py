@@ -64,7 +64,8 @@ class TaskMetrics:
     ``queue_seconds`` is how long the task takes to consume them; None before that was measured.
 
     ``reported`` is the time of its agent's last report (None: no report yet). ``final`` totals were reported at the end
-    of the task; an ended task without final totals was lost, and has the totals of the last report.
+    of the task; an ended task without final totals was lost, and has the totals of the last report. ``failures`` are
+    those of all its attempts in the run.
     """
 
     vertex: str
@@ -90,6 +91,7 @@ class TaskMetrics:
     """What holds the watermark of its input back; None without event time, and if nothing does."""
     ahead: int = 0
     """Rows that it has read whose times are more than a day ahead of their arrival."""
+    failures: int = 0
     spilled_bytes: int = 0
     """Bytes of rows that it has written to temporary files."""
     cut_pause: float = 0.0

@@ -6,6 +6,7 @@ import pytest
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import AgentLost, StaleMessage
+from sabotnb.execution.status.run_metrics import job_metrics
 from sabotnb.protocol import (
     AgentLeaving,
     AgentUp,
@@ -504,6 +505,7 @@ def test_a_function_that_raises_is_called_again_from_a_stored_cut_a_few_times(cl
         again(cluster)
     cluster.fail(message="row 7")
     assert (cluster.state(), job.failure.message, job.restarts) == ("FAILED", "row 7", 3)
+    assert sorted(task.failures for task in job_metrics(job, cluster.now, cluster.now).tasks) == [0, 4]
 
 
 def test_functions_that_raised_long_ago_do_not_count(cluster):

@@ -120,6 +120,7 @@ export interface TaskMetrics {
   final: boolean;
   holder: WatermarkHolder | null;
   ahead: number;
+  failures: number;
   spilled_bytes: number;
   cut_pause: number;
 }

@@ -99,7 +99,8 @@ class Job:
         Totals since the start; ``_rate`` columns per second over the last two seconds; ``busy``, ``idle`` and
         ``backpressured`` are shares of these two seconds, or of the whole run time of an ended task; ``fill`` is how
         full the fullest channel is, from 0 to 1; latencies and ``lag`` in seconds; ``skew`` and ``largest_share`` are
-        those of the last half minute; ``reported`` is when the task's last report came. Only channels that hold
+        those of the last half minute; ``failures`` counts those of all attempts of a task in this run,
+        and ``reported`` is when its last report came. Only channels that hold
         something are listed. ``"history"`` has a row per operator and second of the last two minutes.
         """
         match per:

@@ -85,6 +85,7 @@ def _task(task: TaskMetrics, at: float) -> dict[str, Any]:
         "state": task.state,
         **_figures(task, at),
         "ahead": task.ahead,
+        "failures": task.failures,
         "reported": None if task.reported is None else int(task.reported * 1e6),
     }
 

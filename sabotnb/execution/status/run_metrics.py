@@ -139,6 +139,7 @@ def _task_now(task: TaskVertex, ahead: float) -> TaskMetrics:
         final=task.final,
         holder=counters.holder,
         ahead=counters.ahead,
+        failures=task.failures,
         spilled_bytes=counters.spilled_bytes,
         cut_pause=counters.cut_pause,
     )

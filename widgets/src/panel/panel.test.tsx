@@ -157,6 +157,17 @@ describe("tasks and state", () => {
     expect(cells(place).map(([task, busy]) => [task, busy])).toEqual([["0", "98 %"], ["3", "35 %"], ["1", "31 %"], ["2", "28 %"]]);
   });
 
+  it("say how often each failed and when it last reported", async () => {
+    const job = running();
+    const [task] = job.tasks.filter(({ vertex, index }) => vertex === "filter_0" && index === 0);
+    Object.assign(task!, { failures: 2, reported: job.live.metrics!.at - 8 });
+    const { place } = shown(job, "filter_0", "tasks");
+    await happens(() => {});
+    const ends = new Map(cells(place).map((row) => [row[0], row.slice(-2)]));
+    expect(ends.get("0")).toEqual(["2", "8 s ago"]);
+    expect(ends.get("1")).toEqual(["0", "0 s ago"]);
+  });
+
   it("name the one that failed", async () => {
     const { place } = shown(failed(), "filter_0", "tasks");
     await click(found(place, "[role=tab]", "Tasks"));

@@ -1,5 +1,5 @@
 import { useTasks } from "../requests";
-import { bytes, rate, share } from "../format";
+import { ago, bytes, rate, share } from "../format";
 import type { TaskMetrics, VertexMetrics } from "../messages";
 import type { Store } from "../store";
 import { type Heading, SortableTable } from "../table/sortable_table";
@@ -31,14 +31,24 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   { name: "queue", hint: "bytes waiting to be read", sort: (task) => task.queued, cell: (task) => bytes(task.queued) },
   { name: "agent/slot", sort: (task) => (task.agent ? `${task.agent}/${task.slot}` : "–") },
   { name: "state", sort: (task) => task.state },
+  { name: "failures", hint: "of all attempts of the task", sort: (task) => task.failures },
 ];
+
+/** When each task last reported, before the time `at` of the metrics. */
+const reported = (at: number): Heading<TaskMetrics> => ({
+  name: "reported",
+  hint: "when its last report came",
+  sort: (task) => task.reported ?? 0,
+  cell: (task) => (task.reported === null || over(task) ? "–" : ago(Math.max(0, at - task.reported))),
+});
 
 /** All tasks of a box, the busiest first, and sentences on the remarkable ones. */
 export function Tasks({ store, subject: { vertices } }: { store: Store; subject: NodeSubject }) {
   const { tasks, text } = useTasks(store, vertices.map(({ id }) => id));
   if (!tasks?.length) return <p class="sabot-faint">{tasks ? "No task runs here." : text}</p>;
   const many = vertices.length > 1;
-  const headings = many ? [{ name: "of", sort: (task: TaskMetrics) => task.vertex }, ...HEADINGS] : HEADINGS;
+  const headings = [...HEADINGS, reported(store.live.value?.metrics?.at ?? 0)];
+  if (many) headings.unshift({ name: "of", sort: (task) => task.vertex });
   return (
     <>
       <ul class="sabot-worst">

@@ -198,6 +198,7 @@ function tasksOf(one: VertexSketch, over: boolean): TaskMetrics[] {
     reported: NOW,
     final: over,
     holder: null,
+    failures: 0,
     spilled_bytes: 0,
     cut_pause: 0,
   }));
