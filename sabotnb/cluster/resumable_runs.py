@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sabotnb.errors import CheckpointError, JobError, SabotnbError
-from sabotnb.execution import KEPT_CUTS, with_parallelism
+from sabotnb.execution import oldest_kept, with_parallelism
 from sabotnb.protocol import StoredCut
 from sabotnb.storage import list_cuts, read_cut
 
@@ -118,9 +118,9 @@ def _readable(records: Sequence[CutRecord]) -> tuple[StoredCut, ...]:
     readable: list[StoredCut] = []
     for record in reversed(records):
         try:
-            readable.append(read_cut(record.path))
+            readable.insert(0, read_cut(record.path))
         except SabotnbError as error:
             logger.warning("cut %s of %s is skipped: %s", record.cut, record.run, error)
-        if len(readable) == KEPT_CUTS:
+        if oldest_kept(readable) is not None:
             break
-    return tuple(reversed(readable))
+    return tuple(readable)

@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -35,9 +35,8 @@ from sabotnb.cluster.calls_thread import CallsThread
 from sabotnb.cluster.resumable_runs import Chosen, Resumable, find_resumable
 from sabotnb.config import Config
 from sabotnb.errors import JobNameTaken, JobTakenOver, SabotnbError, StoreError
-from sabotnb.execution import KEPT_CUTS, Overview
+from sabotnb.execution import Overview, is_dropped_later, kept_cuts, oldest_kept
 from sabotnb.protocol import (
-    CutKind,
     Event,
     Failure,
     JobState,
@@ -69,8 +68,8 @@ class Recorded:
     state: JobState = JobState.PENDING
     epoch: int = 1
     request_kept: bool = False
-    cuts: deque[StoredCut] = field(default_factory=lambda: deque(maxlen=KEPT_CUTS))
-    """The checkpoints that are kept."""
+    cuts: list[StoredCut] = field(default_factory=list)
+    """Those to which it can go back."""
 
 
 class StoreDriver:
@@ -192,7 +191,7 @@ class StoreDriver:
         """Record that a run of the store, which is owned, goes on here."""
         record = resumable.stored.record
         known = Recorded(epoch=record.next_epoch, request_kept=True)
-        known.cuts.extend(cut for cut in resumable.cuts if cut.kind is not CutKind.SAVEPOINT)
+        known.cuts = list(resumable.cuts)
         self._runs[record.run] = known
         self._write(lambda store: store.record(record.run, JobState.PENDING, record.next_epoch, event="RESUMED"))
         if resumable.later:  # what they stand for is replaced from now on
@@ -266,8 +265,7 @@ class StoreDriver:
             known.request_kept = True
             self._blobs.pop(run, None)
         await self._call(partial(_insert_cut, stored=stored, storage=storage, path=path))
-        if stored.kind is not CutKind.SAVEPOINT:
-            known.cuts.append(stored)
+        known.cuts = kept_cuts([*known.cuts, stored])
 
     async def _drop_old_cuts(self, stored: StoredCut) -> None:
         """Remove the rows of checkpoints that are not kept, and then their files."""
@@ -275,7 +273,7 @@ class StoreDriver:
         job = self._overview.run(stored.run)
         if known is None or job is None or job.request.checkpoint is None:
             return
-        kept = list(known.cuts)
+        kept = known.cuts
         try:
             if await self._call(partial(_drop_cuts_before, run=stored.run, kept=kept)):
                 remove = partial(remove_cuts, job.request.checkpoint.storage, stored.run, kept)
@@ -384,10 +382,10 @@ def _insert_cut(store: JobStore, stored: StoredCut, storage: str, path: str) -> 
 
 def _drop_cuts_before(store: JobStore, run: RunId, kept: list[StoredCut]) -> bool:
     """Remove the rows of checkpoints before those that are kept; returns False if there are none."""
-    if len(kept) < KEPT_CUTS:
+    oldest = oldest_kept(kept)
+    if oldest is None:
         return False
-    first = kept[0].cut
-    old = [cut.cut for cut in store.cuts(run) if cut.cut < first and cut.kind != CutKind.SAVEPOINT.value]
+    old = [cut.cut for cut in store.cuts(run) if cut.cut < oldest.cut and is_dropped_later(cut.kind)]
     if old:
         store.drop_cuts(run, old)
     return bool(old)

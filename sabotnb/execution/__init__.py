@@ -3,16 +3,15 @@
 from sabotnb.execution.graph_topology import topology_of
 from sabotnb.execution.job_request import job_request, with_parallelism
 from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.kept_cuts import is_dropped_later, kept_cuts, oldest_kept
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.restoring import finished_splits, opened_splits, task_restores
-from sabotnb.execution.run_cuts import KEPT_CUTS
 from sabotnb.execution.slots import Slot, SlotPool, SlotStatistics
 from sabotnb.execution.status.overview import Overview
 from sabotnb.execution.status.summaries import metrics_summary
 
 __all__ = [
-    "KEPT_CUTS",
     "STRATEGIES",
     "JobRun",
     "Machine",
@@ -22,8 +21,11 @@ __all__ = [
     "SlotRequest",
     "SlotStatistics",
     "finished_splits",
+    "is_dropped_later",
     "job_request",
+    "kept_cuts",
     "metrics_summary",
+    "oldest_kept",
     "opened_splits",
     "strategy",
     "task_restores",

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from sabotnb.execution.kept_cuts import kept_cuts
 from sabotnb.protocol import CheckpointStatus, Cut, Failure, StoredCut, TaskId, TaskSnapshot
 
 SHOWN_CUTS = 100
 """How many stored cuts of a run its status lists."""
-
-KEPT_CUTS = 3
-"""How many stored cuts a run can go back to if the files of the last one cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class RunCuts:
     at_savepoint: bool = False
     """True if the run ends at a savepoint: the output of its tasks after it is not committed."""
     kept: list[StoredCut] = field(default_factory=list)
-    """The last stored cuts, the newest at the end."""
+    """The stored cuts to which it can go back, the newest at the end."""
     shown: deque[CheckpointStatus] = field(default_factory=lambda: deque(maxlen=SHOWN_CUTS))
     """The last stored cuts, as people see them."""
     base: StoredCut | None = None
@@ -84,9 +82,8 @@ class RunCuts:
         return self.pending is not None and self.pending.storing is not None
 
     def keep(self, stored: StoredCut) -> None:
-        """Take ``stored`` for the last stored cut, and drop the oldest beyond ``KEPT_CUTS``."""
-        self.kept.append(stored)
-        del self.kept[:-KEPT_CUTS]
+        """Take ``stored`` for the last stored cut, and drop those to which the run does not go back any more."""
+        self.kept = kept_cuts([*self.kept, stored])
 
     def go_back(self) -> StoredCut | None:
         """Drop the last stored cut, which cannot be read; returns the one before it, or None if no other is kept."""

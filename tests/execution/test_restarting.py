@@ -28,6 +28,7 @@ from sabotnb.protocol import (
     SplitWanted,
     StartSources,
     StopSources,
+    TakeSavepoint,
     TaskChanged,
     TaskId,
     TaskSnapshot,
@@ -620,8 +621,17 @@ def test_a_run_that_is_being_stopped_goes_back_to_an_older_cut_but_not_to_its_be
     assert (cluster.state(), job.failure.message) == ("FAILING", TORN)
 
 
-def test_three_stored_cuts_are_kept(cluster):
+@pytest.mark.parametrize(
+    ("taken", "kept"),
+    [
+        ("ccccc", [3, 4, 5]),
+        ("cscsssss", [1, 2, 3, 4, 5, 6, 7, 8]),
+        ("sccscsc", [3, 4, 5, 6, 7]),
+        ("ssss", [1, 2, 3, 4]),
+    ],
+)
+def test_three_checkpoints_are_kept_with_the_savepoints_between_them(cluster, taken, kept):
     job = checkpointing(cluster)
-    for _ in range(5):
-        cluster.fire(CutDue)
-    assert [stored.cut for stored in job.cuts.kept] == [3, 4, 5]
+    for number, kind in enumerate(taken):
+        cluster.fire(CutDue) if kind == "c" else cluster.feed(TakeSavepoint(f"{number}", "job"))
+    assert [stored.cut for stored in job.cuts.kept] == kept
