@@ -49,8 +49,10 @@ from sabotnb.protocol import (
     Reply,
     ResumeRun,
     SessionChanged,
+    SourceWarned,
     Submit,
 )
+from sabotnb.task import SourceWarnings
 
 logger = logging.getLogger("sabotnb.job_manager")
 
@@ -82,6 +84,7 @@ class JobManager(SchedulerPlugin):
         self._loop = asyncio.get_running_loop()
         self._machine = Machine(self._config, _later_number)
         self._roster = Roster()
+        self._warnings = SourceWarnings()
         self._clients: dict[str, str] = {}
         """By Dask client that has submitted a job, its session."""
         self.topics = ChangeNotifier()
@@ -192,7 +195,10 @@ class JobManager(SchedulerPlugin):
         """Feed an agent's events to the machine, in order."""
         try:
             for event in control_codec.loads(events):
-                self._driver.take(event)
+                if isinstance(event, SourceWarned):
+                    self._warnings.log(event)
+                else:
+                    self._driver.take(event)
         except Exception:
             logger.exception("unreadable message from %s", worker)
 

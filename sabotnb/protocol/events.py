@@ -112,7 +112,21 @@ class CutFailed:
     failure: Failure
 
 
-TaskReport = TaskChanged | SplitWanted | CutAcked | CutFailed
+@dataclass(frozen=True, slots=True)
+class SourceWarned:
+    """A source has found a fault in its data, such as rows out of order; it goes on. ``kind`` names the fault.
+
+    Each task of the source reports a kind of fault once; it is logged once for ``operator`` and run.
+    """
+
+    agent: str
+    attempt: Attempt
+    operator: str
+    kind: str
+    message: str
+
+
+TaskReport = TaskChanged | SplitWanted | SourceWarned | CutAcked | CutFailed
 """An event that a task reports."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -118,3 +118,7 @@ class Source(Protocol):
     def open(self, split: Split) -> Reader:
         """Open ``split`` at its position; SourceError if it does not match the schema."""
         ...
+
+    def on_warning(self, tell: Callable[[str, str], None]) -> None:
+        """Call ``tell`` with the kind and the description of a fault in the data, once per kind, instead of logging."""
+        return

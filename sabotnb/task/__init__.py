@@ -6,6 +6,7 @@ from sabotnb.task.host import Assignment, Host, Makers
 from sabotnb.task.local import run_local
 from sabotnb.task.result_buffers import Results
 from sabotnb.task.runner import TaskRunner
+from sabotnb.task.source_warnings import SourceWarnings
 from sabotnb.task.steps import TaskCanceled
 from sabotnb.task.task import TaskExecution
 from sabotnb.task.warmup import warm_up
@@ -15,6 +16,7 @@ __all__ = [
     "Host",
     "Makers",
     "Results",
+    "SourceWarnings",
     "TaskCanceled",
     "TaskExecution",
     "TaskRunner",

@@ -9,7 +9,7 @@ from functools import partial
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import OperatorContext, SplitWanted
+from sabotnb.protocol import OperatorContext, Source, SourceWarned, SplitWanted
 from sabotnb.task.alarms import Alarms
 from sabotnb.task.chain import Chain
 from sabotnb.task.ended_input import EndedInput
@@ -88,7 +88,7 @@ class Assembly:
         if isinstance(spec, specs.Source):
             return SourceInput(
                 head,
-                self.steps.run(head, "open", lambda: self.host.makers.source(spec)),
+                self._source(head, spec),
                 SplitSupply(self.assignment.splits, self.assignment.left, self._ask_splits),
                 chain,
                 self.gate,
@@ -99,6 +99,12 @@ class Assembly:
                 on_cut,
             )
         return GateInput(self.gate, channels, chain, self.counters, self.assignment.timed_ports(), on_cut)
+
+    def _source(self, node: Node, spec: specs.Source) -> Source:
+        source = self.steps.run(node, "open", lambda: self.host.makers.source(spec))
+        about = partial(SourceWarned, self.host.agent, self.assignment.attempt, node.id)
+        source.on_warning(lambda kind, message: self.host.report(about(kind, message)))
+        return source
 
     def context(self, node: Node, mailbox: Mailbox, alarms: Alarms, task_input: TaskInput) -> OperatorContext:
         """Create the context of the operator of ``node``, which ``mailbox`` and ``alarms`` wake."""

@@ -18,6 +18,7 @@ from sabotnb.protocol import (
     Failure,
     Placement,
     RunId,
+    SourceWarned,
     Split,
     SplitWanted,
     StartSources,
@@ -30,6 +31,7 @@ from sabotnb.task.failure_report import error_of
 from sabotnb.task.host import Assignment, Host, Makers
 from sabotnb.task.local_handout import LocalHandout
 from sabotnb.task.result_buffers import Results
+from sabotnb.task.source_warnings import SourceWarnings
 from sabotnb.task.stages import is_pulled
 from sabotnb.task.task import TaskExecution
 
@@ -77,6 +79,7 @@ class _LocalRun:
         self._config = config
         self._wanted = dict.fromkeys(_collected(execution), 0)
         self._failure: Failure | None = None
+        self._warnings = SourceWarnings()
         self._results = Results(config)
         self._exchange = Exchange(AGENT, config)
         host = Host(self._exchange, self._results, self._on_report, config, makers)
@@ -130,7 +133,9 @@ class _LocalRun:
         self._exchange.stop()
 
     def _on_report(self, report: TaskReport) -> None:
-        if isinstance(report, SplitWanted):
+        if isinstance(report, SourceWarned):
+            self._warnings.log(report)
+        elif isinstance(report, SplitWanted):
             self._handout.answer(report, self._tasks)
         elif isinstance(report, TaskChanged) and report.failure is not None and self._failure is None:
             self._failure = report.failure

@@ -43,6 +43,7 @@ from sabotnb.protocol import (
     Failure,
     Placement,
     RunId,
+    SourceWarned,
     Split,
     SplitWanted,
     StartSources,
@@ -54,7 +55,7 @@ from sabotnb.protocol import (
     TaskSnapshot,
     TaskState,
 )
-from sabotnb.task import Assignment, Host, Makers, Results, TaskExecution, await_canceled, error_of
+from sabotnb.task import Assignment, Host, Makers, Results, SourceWarnings, TaskExecution, await_canceled, error_of
 from sabotnb.testing.handed_over import RECORDED, HandingOver, rows_of
 from sabotnb.testing.metered_source import Meter, MeteredSource
 from sabotnb.testing.restored_splits import RestoredSplits
@@ -98,6 +99,7 @@ class CheckpointedRun:
         self._meter = Meter(self._notify)
         self._exchange = Exchange(AGENT, self._config)
         self._splits = RestoredSplits(self.execution, splits, restored_from)
+        self._warnings = SourceWarnings()
         self._tasks = self._created(self._with_meter(makers or Makers()))
 
     def start(self) -> Self:
@@ -217,6 +219,8 @@ class CheckpointedRun:
     def _on_report(self, report: TaskReport) -> None:
         with self._changed:
             match report:
+                case SourceWarned():
+                    self._warnings.log(report)
                 case SplitWanted():
                     self._splits.answer(report, self._tasks)
                 case CutAcked(attempt=attempt, cut=cut) if cut == self._cut:

@@ -56,6 +56,9 @@ class MeteredSource(Source):
     def open(self, split: Split) -> Reader:
         return _MeteredReader(self._source.open(split), self._meter)
 
+    def on_warning(self, tell: Callable[[str, str], None]) -> None:
+        self._source.on_warning(tell)
+
 
 class _MeteredReader(Reader):
     def __init__(self, reader: Reader, meter: Meter) -> None:

@@ -224,6 +224,11 @@ class BatchSource:
         sequence = {"parts": [[part.id, part.position, part.lower_bound] for part in parts]}
         return [Split("paced", sequence, parts[0].lower_bound, total.nbytes or 0, total.rows)]
 
+    def on_warning(self, tell: Callable[[str, str], None]) -> None:
+        """Call ``tell`` with the kind and the description of a fault in event times, instead of logging it."""
+        if self._times is not None:
+            self._times.tell = tell
+
     def _first_unbounded(self, parts: Sequence[Split]) -> str | None:
         """Find the file of ``unbounded``. Opens at most two files that have rows, and those without before them."""
         silent = [part for part in parts if part.lower_bound == MIN_WATERMARK and "file" in part.position]

@@ -52,6 +52,8 @@ class SourceTimes:
         self._endless = not spec.bounded
         self._clock = clock
         self._warned: set[str] = set()
+        self.tell: Callable[[str, str], None] = lambda _kind, message: log.warning("%s", message)
+        """Called with the kind and the description of a fault."""
 
     def of(self, split: Split) -> SplitTimes:
         """The times of ``split``, which is read from its beginning."""
@@ -120,7 +122,7 @@ class SourceTimes:
     def _warn(self, kind: str, message: str) -> None:
         if kind not in self._warned:
             self._warned.add(kind)
-            log.warning("%s", message)
+            self.tell(kind, message)
 
 
 class SplitTimes:

@@ -17,7 +17,7 @@ from sabotnb.api.running.compiling import compile_graph
 from sabotnb.api.running.sampled_run import collected
 from sabotnb.errors import SabotnbError
 from sabotnb.native import empty_batch
-from sabotnb.protocol import Reader, Split
+from sabotnb.protocol import Reader, Source, Split
 from sabotnb.task import Makers
 
 START = datetime(2024, 1, 1)
@@ -51,7 +51,7 @@ def test_delayed_rows_are_among_the_results(folder: Path, max_delay: str) -> Non
 
 
 @dataclass
-class HeldFile:
+class HeldFile(Source):
     """A source that returns no rows of the files of ``name`` until ``free`` is set."""
 
     source: Any
