@@ -114,4 +114,7 @@ def writing(output: Path) -> Iterator[None]:
             f"'{error.filename or output}' is gone, or cannot be made there: run the job again, or give another folder"
         ) from error
     except OSError as error:
-        raise SinkError(f"writing into '{output}' failed ({error}): make room there, or give another folder") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)  # Arrow puts sentences around it
+        raise SinkError(
+            f"writing into '{output}' failed ({reason}): make room there, or give another folder"
+        ) from error

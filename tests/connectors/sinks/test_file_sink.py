@@ -382,7 +382,8 @@ def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path, connector):
     sink = connectors.sink(spec, batch.schema)
     sink.open(context())
     sink.process(0, batch)
-    with files_of_at_most(4096), pytest.raises(SinkError, match=f"writing into '{tmp_path}' failed .*make room there"):
+    says = rf"writing into '{tmp_path}' failed \(File too large\): make room there"
+    with files_of_at_most(4096), pytest.raises(SinkError, match=says):
         sink.roll(0).durable()
     sink.close()
     connectors.committer({"sink_0": spec}, RunId("job", 1)).abort([])
