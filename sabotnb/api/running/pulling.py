@@ -1,8 +1,9 @@
 """Pull a running job's results into this process: one thread per sink that the client reads.
 
 A run that goes on from a checkpoint after a failure takes back what came after it. Live rows drop these rows; a
-callback has had them, so it may get them again. Batches are numbered, and their numbers are given again, too: a
-callback that stores by number stores each row once.
+callback has had them, so it may get them again, divided into other batches. The numbers of batches go back as well: a
+callback that removes what it stored of the same task with the number of a batch or a greater one, before it stores the
+batch, stores each row once.
 """
 
 from __future__ import annotations

@@ -120,3 +120,19 @@ def test_a_callback_gets_the_number_of_its_batch_and_no_rewind() -> None:
     for read in (*reads(batch(1), batch(2)), Rewind(0, 1), ResultBatch(0, 1, batch(2))):
         callback(read)
     assert [rows.schema.metadata[BATCH_ID] for rows in taken] == [b"0-0", b"0-1", b"0-1"]
+
+
+def test_a_callback_that_replaces_later_batches_too_stores_each_row_once() -> None:
+    stored: dict[tuple[bytes, int], list[int]] = {}
+
+    def store(rows: pa.RecordBatch) -> None:
+        task, number = rows.schema.metadata[BATCH_ID].split(b"-")
+        for known in [known for known in stored if known[0] == task and known[1] >= int(number)]:
+            del stored[known]
+        stored[task, int(number)] = rows["x"].to_pylist()
+
+    callback = Callback(store)
+    again = ResultBatch(0, 1, batch(2, 3, 4))  # the rows of three batches in one
+    for read in (*reads(batch(1), batch(2), batch(3), batch(4)), ResultBatch(1, 3, batch(5)), Rewind(0, 1), again):
+        callback(read)
+    assert sorted(value for values in stored.values() for value in values) == [1, 2, 3, 4, 5]
