@@ -8,7 +8,8 @@ must not delay the renewal of leases. What is handed over to it is carried out i
 its states, and its request is there before its first cut.
 
 **A cut.** ``write_cut``, then the request of the run if this is its first cut, then the fenced row, then ``Stored``.
-A cut that is not stored is abandoned by the machine; the files that it left are removed with those of older cuts.
+A cut that is not stored is abandoned by the machine; the files that it left are removed with those of older cuts, or
+when the run ends.
 
 **Ownership.** A job is claimed before its submit reaches the machine, and released when the last run of it here has
 ended. A lease that another process has claimed is noticed at the next renewal, or the next write: the runs of that job
@@ -46,7 +47,7 @@ from sabotnb.protocol import (
     StoredCut,
     StoredRunSummary,
 )
-from sabotnb.storage import remove_cuts, remove_run, write_cut
+from sabotnb.storage import remove_cuts, remove_incomplete_cuts, remove_run, write_cut
 
 if TYPE_CHECKING:  # the store's thread imports it: a database library takes half a second to load
     from sabotnb.job_store import JobStore, RunRecord
@@ -213,6 +214,8 @@ class StoreDriver:
                 del self._runs[run]
                 self._blobs.pop(run, None)
                 self._release_unused(job)
+                if now.request.checkpoint is not None:  # a worker that was killed may have been writing a cut
+                    self._files.submit(remove_incomplete_cuts, now.request.checkpoint.storage, run)
 
     async def records(self) -> list[RunRecord]:
         """The newest run of each job in the store."""

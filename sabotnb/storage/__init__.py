@@ -3,7 +3,7 @@
 from sabotnb.storage.cut_codec import cut_from_plain, cut_to_plain
 from sabotnb.storage.cut_file import read_cut, write_cut
 from sabotnb.storage.cut_folders import CutFolder, jobs_with_cuts, list_cuts
-from sabotnb.storage.cut_removal import remove_cuts, remove_run
+from sabotnb.storage.cut_removal import remove_cuts, remove_incomplete_cuts, remove_run
 from sabotnb.storage.state_index import StoredState
 from sabotnb.storage.state_reader import StateReader
 from sabotnb.storage.state_writer import FrozenState, write_states
@@ -19,6 +19,7 @@ __all__ = [
     "list_cuts",
     "read_cut",
     "remove_cuts",
+    "remove_incomplete_cuts",
     "remove_run",
     "write_cut",
     "write_states",

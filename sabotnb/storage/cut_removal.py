@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from sabotnb.errors import CheckpointError
 from sabotnb.protocol import CutKind, RunId, StoredCut
@@ -39,8 +39,29 @@ def remove_cuts(storage: str, run: RunId, keep: Collection[StoredCut]) -> list[s
             spared.append(cut)
         older.append(folder)
     ages = {(cut.epoch, cut.cut) for cut in spared}
-    needed = {absolute(snapshot.file.path) for cut in spared for snapshot in cut.tasks.values() if snapshot.file}
+    needed = _files_of(spared)
     return unread + [path for folder in older if folder.age not in ages for path in _remove(folder, needed)]
+
+
+def remove_incomplete_cuts(storage: str, run: RunId) -> list[str]:
+    """Remove the files of the cuts of ``run``, which has ended, that were not written completely. Blocks on I/O.
+
+    Spared are files that a complete cut refers to. If one of these cannot be read, nothing is removed.
+
+    Returns the paths that could not be read or removed.
+    """
+    needed: set[str] = set()
+    incomplete = []
+    try:
+        for folder in folders_of(storage, run):
+            cut = _stored_in(folder)
+            if cut is None:
+                incomplete.append(folder)
+            else:
+                needed |= _files_of([cut])
+    except CheckpointError:
+        return [absolute(storage)]
+    return [path for folder in incomplete for path in _remove(folder, needed)]
 
 
 def remove_run(storage: str, run: RunId) -> list[str]:
@@ -53,6 +74,10 @@ def remove_run(storage: str, run: RunId) -> list[str]:
     except CheckpointError:
         return [absolute(storage)]
     return [path for folder in folders for path in _remove(folder, ())]
+
+
+def _files_of(cuts: Iterable[StoredCut]) -> set[str]:
+    return {absolute(snapshot.file.path) for cut in cuts for snapshot in cut.tasks.values() if snapshot.file}
 
 
 def _stored_in(folder: CutFolder) -> StoredCut | None:

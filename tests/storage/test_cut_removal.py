@@ -7,7 +7,7 @@ import pytest
 from frozen_states import batch, state
 
 from sabotnb.protocol import CutKind, RunId, StoredCut, TaskId, TaskSnapshot
-from sabotnb.storage import remove_cuts, write_cut, write_states
+from sabotnb.storage import remove_cuts, remove_incomplete_cuts, write_cut, write_states
 
 RUN = RunId("job", 5)
 TASK = TaskId(RUN, "v", 0)
@@ -67,6 +67,25 @@ def test_abandoned_cuts_and_files_of_killed_writers_are_removed(tmp_path):
     last = stored(str(tmp_path), 3, epoch=2)
     remove_cuts(str(tmp_path), RUN, [last])
     assert left(tmp_path) == ["3-e2/cut.json", "3-e2/v-0.state"]
+
+
+def test_incomplete_cuts_of_a_run_that_has_ended_are_removed(tmp_path):
+    first = stored(str(tmp_path), 1)
+    (tmp_path / "job" / "5" / "1-e1" / "cut.json").unlink()
+    stored(str(tmp_path), 2, file=first.tasks[TASK].file)
+    abandoned(str(tmp_path), 3)
+    (tmp_path / "job" / "5" / "4-e2").mkdir()
+    (tmp_path / "job" / "5" / "4-e2" / ".v-0.state.0123abcd.partial").write_bytes(b"torn")
+    assert remove_incomplete_cuts(str(tmp_path), RUN) == []
+    assert left(tmp_path) == ["1-e1/v-0.state", "2-e1/cut.json"]
+
+
+def test_no_incomplete_cut_is_removed_while_a_cut_may_refer_to_it(tmp_path):
+    stored(str(tmp_path), 1)
+    abandoned(str(tmp_path), 2)
+    (tmp_path / "job" / "5" / "1-e1" / "cut.json").write_text("torn")
+    assert remove_incomplete_cuts(str(tmp_path), RUN) == [str(tmp_path)]
+    assert left(tmp_path) == ["1-e1/cut.json", "1-e1/v-0.state", "2-e1/v-0.state"]
 
 
 def test_a_file_that_a_kept_cut_refers_to_is_left(tmp_path):
