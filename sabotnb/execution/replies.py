@@ -31,6 +31,8 @@ from sabotnb.protocol import (
     failure,
 )
 
+_SILENT = "no heartbeat for"
+
 
 def with_commits(failed: Failure) -> Failure:
     """The failure of a run whose checkpoints have committed output."""
@@ -51,7 +53,7 @@ def agent_silent(agent: AgentInfo, seconds: float) -> Failure:
     """A worker process sent no heartbeat for ``seconds``."""
     return Failure(
         AgentLost.__name__,
-        f"{_where(agent)} was lost: no heartbeat for {seconds:g} s. Its process was stopped, or one call in it held "
+        f"{_where(agent)} was lost: {_SILENT} {seconds:g} s. Its process was stopped, or one call in it held "
         "Python's global lock for that long, as some regular expressions and C extensions do. "
         f"{failure.NOTHING_COMMITTED} Run the job again, with smaller pieces of work for such a call.",
     )
@@ -100,11 +102,18 @@ def rows_passed_on(loss: Failure, sinks: Sequence[str]) -> Failure:
 
 def crashing_function(loss: Failure, operator: str) -> Failure:
     """A second worker was lost while it ran a function of the user."""
+    if _SILENT in loss.message:
+        guess = f"One call of the function in {operator!r} probably holds Python's global lock for that long."
+        advice = (
+            "Run the job again, with smaller pieces of work for such a call, or a longer SABOTNB_AGENT_LOST_SECONDS."
+        )
+    else:
+        guess = f"The function in {operator!r} probably crashes its process, or takes all of its memory."
+        advice = "Try the function on a few rows with .head(), then run the job again."
     return Failure(
         AgentLost.__name__,
-        f"{cause(loss)}, while it ran {operator!r}, as a worker before it did. The function in {operator!r} "
-        f"probably crashes its process, or takes all of its memory. {failure.NOTHING_COMMITTED} Try the function on a "
-        "few rows with .head(), then run the job again.",
+        f"{cause(loss)}, while it ran {operator!r}, as a worker before it did. {guess} "
+        f"{failure.NOTHING_COMMITTED} {advice}",
     )
 
 

@@ -20,6 +20,8 @@ from sabotnb.protocol import (
     CutDue,
     Deploy,
     Failure,
+    Heartbeat,
+    LeasesDue,
     PauseSources,
     PeerLost,
     RestartDue,
@@ -268,6 +270,25 @@ def test_a_function_that_crashes_its_process_crashes_two_and_then_its_job(cluste
     assert cluster.state() == "FAILED"
     assert job.failure.message.startswith(
         "worker agent-3 (process 3 on host) was lost: connection closed, while it ran 'map_0', as a worker before it "
+    )
+
+
+def test_a_function_that_blocks_two_workers_is_said_to_block_them(cluster):
+    cluster.feed(AgentUp(agent(4, 1)))
+    job = writing(cluster, CALLS)
+    for heard in (("agent-1", "agent-3", "agent-4"), ("agent-1", "agent-4")):
+        for _ in range(11):
+            cluster.now += 1
+            for name in heard:
+                cluster.feed(Heartbeat(name))
+            cluster.feed(LeasesDue())
+        again(cluster)
+    assert cluster.state() == "FAILED"
+    assert job.failure.message == (
+        "worker agent-3 (process 3 on host) was lost: no heartbeat for 10 s, while it ran 'map_0', as a worker before "
+        "it did. One call of the function in 'map_0' probably holds Python's global lock for that long. No output was "
+        "committed. Run the job again, with smaller pieces of work for such a call, or a longer "
+        "SABOTNB_AGENT_LOST_SECONDS."
     )
 
 
