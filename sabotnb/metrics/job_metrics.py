@@ -314,7 +314,8 @@ def started_again(state: str, restarts: int, lost: str, checkpoint: str) -> str:
     if not restarts or state == "RESTARTING":
         return ""
     times = "1 time" if restarts == 1 else f"{restarts:,} times"
-    return f"started again {times}: {lost}" + (f"; went on from {checkpoint}" if checkpoint else "")
+    why = f": {lost}" if lost else ""  # sb.resume() starts a run again that has lost no worker since
+    return f"started again {times}{why}" + (f"; went on from {checkpoint}" if checkpoint else "")
 
 
 def checkpoints_failed(failures: int, message: str) -> str:
@@ -322,7 +323,7 @@ def checkpoints_failed(failures: int, message: str) -> str:
     if not failures:
         return ""
     which = "checkpoint" if failures == 1 else f"{failures:,} checkpoints"
-    return f"the last {which} failed: {message.partition('. ')[0]}"
+    return f"the last {which} failed: {message}"
 
 
 def lag_of(watermark: int | None, at: float) -> float | None:

@@ -13,7 +13,7 @@ from sabotnb.metrics import JobMetrics, started_again
 class Why:
     """The state of a job, the operator that causes it ("" for the whole job), and what to do about it.
 
-    ``note`` says that the job began again after a loss.
+    ``note`` says that the job began again after a loss, and that its checkpoints fail.
     """
 
     kind: str
@@ -25,7 +25,8 @@ class Why:
     @classmethod
     def of(cls, metrics: JobMetrics) -> Why:
         """Take the finding of the rules about a job."""
-        note = started_again(metrics.state, metrics.restarts, metrics.lost, metrics.goes_on_from)
+        again = started_again(metrics.state, metrics.restarts, metrics.lost, metrics.goes_on_from)
+        note = "\n".join(filter(None, (again, metrics.checkpoint_failure)))
         finding = metrics.finding
         if finding is None:
             return cls("unknown", "", "no figures yet", note=note)
@@ -35,5 +36,6 @@ class Why:
         return "\n".join(filter(None, (self.sentence, self.advice, self.note)))
 
     def _repr_html_(self) -> str:
-        faint = "".join(f"<div>{theme.faint(text)}</div>" for text in (self.advice, self.note) if text)
+        lines = "\n".join(filter(None, (self.advice, self.note))).splitlines()
+        faint = "".join(f"<div>{theme.faint(text)}</div>" for text in lines)
         return theme.panel(f"<div>{escape(self.sentence)}</div>{faint}")
