@@ -23,8 +23,7 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
         for operator in vertex.operators
         if isinstance(operator.spec, Sink) and not operator.spec.pulled
     }
-    continues = connectors.Lineage(*instruction.continues) if instruction.continues is not None else None
-    committer = connectors.committer(specs, instruction.run, instruction.epoch, continues)
+    committer = connectors.committer(specs, instruction.run, instruction.epoch, instruction.lineage)
     if instruction.action == "abort":
         kept = _kept(committer, instruction) if instruction.keeps and instruction.committables else ""
         committer.abort(instruction.committables)

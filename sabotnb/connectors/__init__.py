@@ -14,7 +14,6 @@ from sabotnb.connectors.sinks.file_committer import FileCommitter, committer
 from sabotnb.connectors.sinks.file_sink import FileSink, sink, with_run
 from sabotnb.connectors.sinks.folder_changes import before_changes
 from sabotnb.connectors.sinks.output_checks import check_output, output_folder
-from sabotnb.connectors.sinks.sink_output import Lineage, later_files
 from sabotnb.connectors.sources.batch_source import BatchSource
 from sabotnb.connectors.sources.generators import describe as generator
 from sabotnb.connectors.sources.memory_tables import describe as table
@@ -29,7 +28,6 @@ __all__ = [
     "BatchSource",
     "FileCommitter",
     "FileSink",
-    "Lineage",
     "SourceEstimate",
     "TimedSample",
     "awaited",
@@ -43,7 +41,6 @@ __all__ = [
     "generator",
     "ipc",
     "json",
-    "later_files",
     "maybe_of_numpy",
     "output_folder",
     "parquet",

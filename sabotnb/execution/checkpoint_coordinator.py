@@ -197,7 +197,7 @@ def _stored_cut(now: float, job: JobRun, pending: PendingCut) -> StoredCut:
         tasks={task: pending.snapshots.get(task, ENDED) for task in job.tasks},
         finished={vertex.id: _finished_splits(job, pending, vertex.id) for vertex in job.topology.sources},
         committables=tuple(merged(job.committables, _new_committables(job, pending))),
-        began_from=job.began_from,
+        lineage=job.lineage,
         name=pending.savepoint.name if pending.savepoint is not None else "",
         seconds=now - pending.began,
     )

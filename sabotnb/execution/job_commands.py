@@ -157,7 +157,6 @@ class JobCommands:
             job.cuts.keep(cut)
         base = job.cuts.last.cut if job.cuts.last is not None else 0
         job.cuts.number = max(base, command.newest)
-        job.cuts.went_back = command.newest > base
         yield Reply(command.id, Submitted(job.id, "resumed"))
         yield from self._scheduling.begin(now, job)
 

@@ -25,6 +25,7 @@ from sabotnb.protocol import (
     JobRequest,
     JobState,
     JobTopology,
+    LineageCut,
     Placement,
     Queue,
     RunId,
@@ -184,12 +185,10 @@ class JobRun:
         return self.cuts.last or (start and without_operators(start, self.request.drop_state))
 
     @property
-    def began_from(self) -> tuple[RunId, int] | None:
-        """The run and the cut that it began from, also after a restart; None if it began at the beginning."""
+    def lineage(self) -> tuple[LineageCut, ...]:
+        """The cuts that lead to this epoch, as in ``StoredCut``; none if it began at the beginning."""
         base = self.cuts.base
-        if base is None or base.run == self.id:
-            return base.began_from if base is not None else None
-        return base.run, base.cut
+        return () if base is None else (*base.lineage, LineageCut(base.run, base.epoch, base.cut))
 
     @property
     def restarts(self) -> int:

@@ -21,7 +21,7 @@ parallelism, so the checkpoints still fit, and has its own slots again after the
 
 **From where.** The last stored cut, or the beginning if there is none (``JobRun.create_tasks``). If its files cannot be
 read, the run goes on from the next older one that the machine still keeps, and says so. Output that was committed
-after that one is replaced by the next commit, because its rows are written again (``Commit.continues``).
+after that one is replaced by the next commit, because its rows are written again (``Commit.lineage``).
 
 **Which runs.** ``may_restart``: rows that a client has taken for good (``JobRequest.passed_on``) cannot be taken back,
 so such a run does not start again. With checkpoints, live rows and callbacks are told what is taken back, so their runs

@@ -53,8 +53,6 @@ class RunCuts:
     """The last stored cuts, as people see them."""
     base: StoredCut | None = None
     """What this epoch was restored from."""
-    went_back: bool = False
-    """True if a newer cut could not be read: its output may be committed, and is removed when more is."""
     commits: deque[StoredCut] = field(default_factory=deque)
     """Stored cuts of an endless run whose output is to be committed; the first one is, if there is a committer."""
     began: float = float("-inf")
@@ -88,7 +86,6 @@ class RunCuts:
     def go_back(self) -> StoredCut | None:
         """Drop the last stored cut, which cannot be read; returns the one before it, or None if no other is kept."""
         self.kept.pop()
-        self.went_back = True
         return self.last
 
     def begin_epoch(self, base: StoredCut | None, *, commits: bool) -> None:

@@ -337,7 +337,5 @@ def _commit(job: JobRun, agent: str) -> Commit:
     if cut is not None:  # what is new in it: its output that an earlier cut had too is committed
         stored = job.cuts.commits[0].committables
         committables = without(stored, without(stored, committables))
-    base = job.cuts.base
-    continues = (base.run, base.cut) if base is not None and job.cuts.went_back else job.began_from
     execution, keeps = job.request.execution, job.commit_failed and action == "abort"
-    return Commit(agent, job.id, job.epoch, action, execution, tuple(committables), cut, continues, keeps)
+    return Commit(agent, job.id, job.epoch, action, execution, tuple(committables), cut, job.lineage, keeps)

@@ -4,6 +4,7 @@ from sabotnb.eventtime import CLOCK
 from sabotnb.protocol import failure
 from sabotnb.protocol.checkpoints import (
     CheckpointPolicy,
+    LineageCut,
     Memo,
     SourceState,
     StateFile,
@@ -188,6 +189,7 @@ __all__ = [
     "KeyedState",
     "LeasesDue",
     "Leave",
+    "LineageCut",
     "Marker",
     "Memo",
     "MetricsReported",

@@ -76,13 +76,23 @@ class TaskSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class LineageCut:
+    """A cut that a later epoch of ``run``, or another run, was restored from: what ``epoch`` did after it is void."""
+
+    run: RunId
+    epoch: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredCut:
     """A checkpoint or savepoint: the snapshots of all tasks of a run at one cut. It exists once the store has it.
 
     ``parallelism`` is by vertex, ``operators`` the ids of each vertex's chain. ``finished`` are the ids of the splits
     that were read completely since the run began, by source vertex; ``committables`` the output up to the cut that is
-    not known to be committed. ``began_from`` is the run and the number of the cut that the run began from, if it began
-    from one of another run. ``at`` is Unix time, ``seconds`` the time from its start to its last acknowledgement.
+    not known to be committed. ``lineage`` are the cuts that lead to it, the oldest first: one for each earlier epoch of
+    the run, and of the runs that it continues, whose rows are before it. ``at`` is Unix time, ``seconds`` the time from
+    its start to its last acknowledgement.
     """
 
     run: RunId
@@ -98,7 +108,7 @@ class StoredCut:
     name: str = ""
     at: float = 0.0
     seconds: float = 0.0
-    began_from: tuple[RunId, int] | None = None
+    lineage: tuple[LineageCut, ...] = ()
 
     @property
     def nbytes(self) -> int:

@@ -62,8 +62,7 @@ class ResumeRun:
     """Start ``run`` again, which ended with its scheduler; the reply's value is ``Submitted``.
 
     ``epoch`` is greater than those that the run had. ``cuts`` are stored cuts of it, the newest at the end, from which
-    it goes on. ``newest`` is the number of the last one that it had: if that is another one, output may be committed
-    that the run writes again.
+    it goes on. ``newest`` is the number of the last one that it had: new ones get greater numbers.
     """
 
     id: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sabotnb.protocol.checkpoints import StoredCut, TaskRestore
+from sabotnb.protocol.checkpoints import LineageCut, StoredCut, TaskRestore
 from sabotnb.protocol.client_commands import Reply
 from sabotnb.protocol.elements import Cut
 from sabotnb.protocol.events import AgentInfo, TimerEvent
@@ -198,9 +198,8 @@ class Commit:
     """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread.
 
     With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
-    ``continues`` is the cut of another run that this run began from, or the cut that this epoch was restored from if it
-    is an older one than the last that may be committed: the output of later cuts is replaced, and no other. An abort
-    with ``keeps`` first saves the output that could not be committed.
+    ``lineage`` are the cuts that lead to this epoch, as in ``StoredCut``: what was committed after them is replaced. An
+    abort with ``keeps`` first saves the output that could not be committed.
     """
 
     agent: str
@@ -210,7 +209,7 @@ class Commit:
     execution: Mapping[str, Any]
     committables: tuple[Committable, ...]
     cut: int | None = None
-    continues: tuple[RunId, int] | None = None
+    lineage: tuple[LineageCut, ...] = ()
     keeps: bool = False
 
 

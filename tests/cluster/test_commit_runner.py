@@ -7,7 +7,7 @@ from sabotnb.cluster.commit_runner import commit_failure, commit_or_abort
 from sabotnb.errors import SinkError
 from sabotnb.graph import Operator
 from sabotnb.plan import ExecutionGraph, Vertex, execution_graph_codec
-from sabotnb.protocol import Commit, RunId
+from sabotnb.protocol import Commit, LineageCut, RunId
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_a_commit_of_a_cut_lets_the_run_go_on(tmp_path):
     assert numbers(out) == [1, 2]
     run.close()
     back = SinkRun(out, number=3).open()
-    commit_or_abort(*commit_of(back, back.write(3, cut=3), cut=3, continues=(RunId("job", 2), 1)))
+    commit_or_abort(*commit_of(back, back.write(3, cut=3), cut=3, lineage=(LineageCut(RunId("job", 2), 1, 1),)))
     last = back.write(4)
     back.close()
-    commit_or_abort(*commit_of(back, last, continues=(RunId("job", 2), 1)))
+    commit_or_abort(*commit_of(back, last, lineage=(LineageCut(RunId("job", 2), 1, 1),)))
     assert numbers(out) == [1, 3, 4]
 
 

@@ -22,6 +22,7 @@ from sabotnb.protocol import (
     Failure,
     Heartbeat,
     LeasesDue,
+    LineageCut,
     PauseSources,
     PeerLost,
     RestartDue,
@@ -590,7 +591,7 @@ def test_a_cut_that_cannot_be_read_is_replaced_by_the_one_before(cluster):
     assert (cluster.state(), job.cuts.base.cut, job.restarts) == ("RUNNING", 1, 2)
     assert job.note == "checkpoint 2 could not be read: the file /c/9 is torn; went on from checkpoint 1"
     last = cluster.told_to(Commit)[-1]
-    assert (last.cut, last.continues) == (1, (job.id, 1))
+    assert (last.cut, last.lineage) == (1, (LineageCut(job.id, 1, 1),))
     cluster.fire(CutDue)
     assert job.cuts.last.cut == 3
 

@@ -17,6 +17,7 @@ from sabotnb.protocol import (
     Deploy,
     Failure,
     JobVertex,
+    LineageCut,
     PeerLost,
     RestartDue,
     ResumeRun,
@@ -346,8 +347,9 @@ def test_a_run_that_began_from_a_cut_continues_its_output_also_after_a_restart(c
     cluster.snapshots[TaskId(RUN, "count", 0)] = TaskSnapshot(committables=(file("1"),))
     cluster.fire(CutDue)
     cluster.finish()
-    commits = cluster.told_to(Commit)
-    assert {commit.continues for commit in commits} == {(OTHER, 9)}
+    lineage = (LineageCut(OTHER, 3, 9), LineageCut(RUN, 1, 1))
+    assert {commit.lineage for commit in cluster.told_to(Commit)} == {lineage}
+    assert [told.stored.lineage for told in cluster.told_to(Store)] == [lineage[:1], lineage]
     assert cluster.state() == "FINISHED"
 
 
@@ -408,6 +410,21 @@ def test_a_run_is_resumed_with_its_id_in_a_later_epoch(cluster):
     assert cluster.told_to(Store)[0].stored.cut == 10
     cluster.finish()
     assert cluster.submit(request()).run.number == 42
+
+
+def test_a_run_that_went_back_says_so_in_later_epochs(cluster):
+    """Not even if it is resumed once more before the output of its first cut is committed."""
+    run, policy = RunId("job", 41), CheckpointPolicy(10.0, "/checkpoints")
+    wanted = request(vertices=graph(), checkpoint=policy, restarts=True)
+    ask(cluster, ResumeRun("r", wanted, run, 5, (savepoint(run=run),), newest=12))
+    cluster.snapshots[TaskId(run, "count", 0)] = TaskSnapshot(committables=(file("1"),))
+    cluster.fire(CutDue)
+    (stored,) = (told.stored for told in cluster.told_to(Store))
+    assert (stored.cut, stored.lineage) == (13, (LineageCut(run, 3, 9),))
+    again = Simulator(agents=2, slots=2)
+    ask(again, ResumeRun("r", wanted, run, 6, (stored,), newest=13))
+    (commit,) = again.told_to(Commit)
+    assert (commit.cut, commit.lineage) == (13, (LineageCut(run, 3, 9), LineageCut(run, 5, 13)))
 
 
 def test_a_run_is_not_resumed_beside_another_of_its_name(cluster):

@@ -15,6 +15,7 @@ from sabotnb.errors import CheckpointError
 from sabotnb.protocol import (
     Committable,
     CutKind,
+    LineageCut,
     RunId,
     SourceState,
     Split,
@@ -58,8 +59,8 @@ def test_a_cut_is_named_by_its_file_or_its_folder(tmp_path):
     assert read_cut(path) == read_cut(str(Path(path).parent)) == CUT
 
 
-def test_a_cut_of_a_run_that_began_from_another_says_so(tmp_path):
-    cut = replace(CUT, began_from=(RunId("flights", 2), 7))
+def test_a_cut_names_the_cuts_that_lead_to_it(tmp_path):
+    cut = replace(CUT, lineage=(LineageCut(RunId("flights", 2), 1, 7), LineageCut(RunId("flights", 3), 2, 8)))
     assert read_cut(write_cut(str(tmp_path), cut)) == cut
 
 

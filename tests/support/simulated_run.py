@@ -268,10 +268,9 @@ class SimulatedRun:
             for file in files:
                 self.prepared.pop(file, None)
         else:
-            if instruction.continues is not None:
-                _, last = instruction.continues
-                later = [f for f, (epoch, cut, _) in self.visible.items() if cut > last and epoch < instruction.epoch]
-                for file in later:
+            last = {leading.epoch: leading.cut for leading in instruction.lineage}
+            for file, (epoch, cut, _) in list(self.visible.items()):
+                if epoch < instruction.epoch and cut > last.get(epoch, 0):
                     del self.visible[file]
             for file in files:
                 if file in self.prepared:

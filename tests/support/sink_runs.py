@@ -12,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from sabotnb import connectors
-from sabotnb.connectors import FileCommitter, Lineage
+from sabotnb.connectors import FileCommitter
 from sabotnb.graph import Sink
-from sabotnb.protocol import FINAL_CUT, Committable, OperatorContext
+from sabotnb.protocol import FINAL_CUT, Committable, LineageCut, OperatorContext
 from sabotnb.protocol.ids import RunId
 from sabotnb.testing import SignalAt
 
@@ -37,7 +37,7 @@ class SinkRun:
         epoch: int = 1,
         mode: str = "error",
         partition_by: Sequence[str] = (),
-        continues: Lineage | None = None,
+        lineage: Sequence[LineageCut] = (),
     ) -> None:
         options = {"mode": mode, "partition_by": list(partition_by)}
         self.specs = {
@@ -46,7 +46,7 @@ class SinkRun:
         }
         self.run = RunId("job", number)
         self.epoch = epoch
-        self._continues = continues
+        self._lineage = lineage
         self._sinks: list[connectors.FileSink] = []
 
     def open(self) -> SinkRun:
@@ -73,9 +73,9 @@ class SinkRun:
         while self._sinks:
             self._sinks.pop().close()
 
-    def committer(self, epoch: int | None = None) -> FileCommitter:
-        """Return a committer of the run, in this epoch or another."""
-        return connectors.committer(self.specs, self.run, epoch or self.epoch, self._continues)
+    def committer(self) -> FileCommitter:
+        """Return a committer of the run in this epoch."""
+        return connectors.committer(self.specs, self.run, self.epoch, self._lineage)
 
     def finish(self, *values: int) -> None:
         """Run from the beginning to the end with ``values`` as rows."""

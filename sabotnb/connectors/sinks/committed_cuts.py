@@ -1,50 +1,86 @@
 """What a run that commits its cuts has to know of its commits: two small files in its hidden folder.
 
-``committed.cut`` is the last cut whose files all have their final names. ``replaced.json`` lists the files that the
-output of the run replaces and that may still be there. It is written before the first commit renames a file, so only
-what was there before the run is ever removed, also when another agent repeats the commit later. A restart from an
-older cut than the committed one has such a list of its own, ``replaced-e<epoch>.json``.
+``e2c5.done3``: all files up to cut 5 of epoch 2 have their final names, as a commit of epoch 3 found. That is in the
+name, and the latest counts, so that a committer which comes late cannot take it back.
+
+``replaced.json`` lists the files that the output of the run replaces and that may still be there. There is one list for
+all epochs. The first commit of an epoch writes it before it renames a file: the first one of the run with what was
+there before the run, those of later epochs with what is left of the list and what their lineage leaves out. So only
+these files are ever removed, also when another agent, or another epoch, repeats the commit later. They are *due* when a
+commit of the epoch that wrote the list has renamed all of its files.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from sabotnb.connectors.sinks.folder_changes import write_whole
+from sabotnb.connectors.sinks.folder_changes import remove_file, write_whole
 
-COMMITTED_CUT = "committed.cut"
+REPLACED = "replaced.json"
 
-
-def committed_cut(hidden: Path) -> int:
-    """The last cut that is committed; 0 if none is."""
-    try:
-        return int((hidden / COMMITTED_CUT).read_text())
-    except FileNotFoundError:
-        return 0
+_DONE = re.compile(r"e(?P<epoch>\d+)c(?P<cut>\d+)\.done(?P<by>\d+)")
 
 
-def note_committed(hidden: Path, cut: int) -> None:
-    """Note that ``cut`` is committed, and all cuts before it."""
-    if cut > committed_cut(hidden):
-        write_whole(hidden / COMMITTED_CUT, str(cut))
+class CommittedCut(NamedTuple):
+    """The ``epoch`` and the ``cut`` up to which everything is committed, and the epoch of the last commit (``by``)."""
+
+    by: int
+    epoch: int
+    cut: int
+
+    @property
+    def name(self) -> str:
+        """The name of the file that notes it."""
+        return f"e{self.epoch}c{self.cut}.done{self.by}"
+
+    @classmethod
+    def read(cls, hidden: Path) -> CommittedCut:
+        """Read how far the run has committed; ``NOTHING`` before its first commit."""
+        names: list[str] = []
+        with suppress(FileNotFoundError):
+            names = os.listdir(hidden)  # noqa: PTH208 - names only
+        done = (match for name in names if (match := _DONE.fullmatch(name)))
+        return max((cls(*(int(match[field]) for field in cls._fields)) for match in done), default=NOTHING)
+
+    def write(self, hidden: Path) -> None:
+        """Note it, unless a later one is noted."""
+        last = self.read(hidden)
+        if self > last:
+            write_whole(hidden / self.name, "")
+            if last != NOTHING:
+                remove_file(hidden, last.name)
 
 
+NOTHING = CommittedCut(0, 0, 0)
+
+
+def is_note(name: str) -> bool:
+    """True if ``name`` is that of a file of this module."""
+    return name == REPLACED or _DONE.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
 class ReplacedFiles:
-    """The list of the files that a run replaces; ``epoch``: when it restarts from an older cut in that epoch."""
+    """The ``files`` that may still be there, as the first commit of ``epoch`` has listed them."""
 
-    def __init__(self, hidden: Path, epoch: int | None = None) -> None:
-        self._path = hidden / ("replaced.json" if epoch is None else f"replaced-e{epoch}.json")
+    epoch: int
+    files: tuple[str, ...] = ()
 
-    def read(self) -> list[str] | None:
-        """The files that may still be there; None before the first commit."""
+    @classmethod
+    def read(cls, hidden: Path) -> ReplacedFiles | None:
+        """Read the list of the run; None before its first commit."""
         try:
-            files: list[str] = json.loads(self._path.read_bytes())
+            noted = json.loads((hidden / REPLACED).read_bytes())
         except FileNotFoundError:
             return None
-        return files
+        return cls(noted["epoch"], tuple(noted["files"]))
 
-    def write(self, files: Sequence[str]) -> None:
+    def write(self, hidden: Path) -> None:
         """Store the list. It must be there before a new file gets its final name."""
-        write_whole(self._path, json.dumps(sorted(files)))
+        write_whole(hidden / REPLACED, json.dumps({"epoch": self.epoch, "files": self.files}))

@@ -28,10 +28,10 @@ begins:
 and a commit that was cut short is finished by the next one.
 
 1. As 1 above, and the same checks. Outputs without new files at this cut are left alone.
-2. Before its first commit, the run notes which files it replaces (``committed_cuts``).
+2. Before the first commit of an epoch, note which files the run replaces (``committed_cuts``).
 3. Rename the new files, and sync the folders.
-4. Note that the cut is committed.
-5. Remove the files that are noted as replaced, and note that they are.
+4. Note that the cut is committed, and that the files that are noted as replaced are to be removed.
+5. Remove these, and note that it is done.
 
 It touches no file of another cut, so it may come late: its files are renamed or gone then. A run that ends has its last
 files committed as above, but what it replaces is what was noted, never its own files.
@@ -50,8 +50,11 @@ transaction. Every step finds what is left to do, so the same commit can run aga
 only waited for a few seconds, because a stopped process keeps it, and some file systems have none. So each rename and
 removal also accepts that another committer of the run was first, and only the decision tells which direction to take.
 
-*Lineage.* A run that continues from a cut of an earlier run of the job, and a run that restarts from an older cut than
-it has committed, replace the files of later cuts, whatever the mode; everything else of the job stays.
+*Lineage.* Each epoch knows the cuts that lead to it: those from which the earlier epochs of the run, and the runs that
+it continues, went on (``lineage``). The files up to these cuts stay. Those after them are replaced, whatever the mode,
+because their rows are written again. Of everything else, the mode decides as for a run that begins at the beginning:
+``append`` leaves it, otherwise the files of the job are replaced. So it does not matter whether an earlier epoch, or a
+run that is continued, had come to its first commit.
 
 *Output that cannot be committed* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
 beside the output first (see ``saved_output``), where no later run of the job removes it.
@@ -65,10 +68,10 @@ from contextlib import suppress
 from sabotnb.connectors.sinks.commit_decision import ABORTED, COMMITTED, decide, decided
 from sabotnb.connectors.sinks.folder_changes import remove_if_empty, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
-from sabotnb.connectors.sinks.sink_output import Lineage, SinkOutput
+from sabotnb.connectors.sinks.sink_output import SinkOutput
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
-from sabotnb.protocol import FIRST_EPOCH, Committable, RunId
+from sabotnb.protocol import FIRST_EPOCH, Committable, LineageCut, RunId
 
 
 class FileCommitter:
@@ -77,12 +80,12 @@ class FileCommitter:
     Stateless and idempotent: another committer can take over from a lost one. See the module docstring.
     """
 
-    def __init__(self, specs: Mapping[str, Spec], run: RunId, epoch: int, continues: Lineage | None = None) -> None:
+    def __init__(self, specs: Mapping[str, Spec], run: RunId, epoch: int, lineage: Sequence[LineageCut] = ()) -> None:
         """``specs`` by the id of the operator that they describe; the committer acts for ``run`` in ``epoch``."""
         self._specs = specs
         self._run = run
         self._epoch = epoch
-        self._continues = continues
+        self._lineage = lineage
 
     def commit(self, committables: Sequence[Committable]) -> None:
         """Check every sink, rename every new file, then remove the files that they replace.
@@ -109,7 +112,7 @@ class FileCommitter:
 
         A call that was cut short, or raised, is finished by the next one.
         """
-        outputs = [output for output in self._outputs(committables) if not output.is_committed(cut)]
+        outputs = [output for output in self._outputs(committables) if not output.is_committed()]
         for output in outputs:
             output.make_folder()
         with alone_in([output.folder for output in outputs]):
@@ -123,8 +126,7 @@ class FileCommitter:
                 output.rename()
                 output.check_renamed()
             for output in due:
-                if not output.is_inherited():
-                    output.note_committed(cut)
+                output.note_committed(cut)
                 output.remove_noted()
 
     def abort(self, committables: Sequence[Committable]) -> None:
@@ -199,21 +201,20 @@ class FileCommitter:
                 self._run,
                 self._epoch,
                 [committable for committable in committables if committable.operator == operator],
-                self._continues,
+                self._lineage,
             )
             for operator, spec in self._specs.items()
         ]
 
 
 def committer(
-    specs: Mapping[str, Spec], run: RunId, epoch: int = FIRST_EPOCH, continues: Lineage | None = None
+    specs: Mapping[str, Spec], run: RunId, epoch: int = FIRST_EPOCH, lineage: Sequence[LineageCut] = ()
 ) -> FileCommitter:
     """The committer of what ``run`` wrote up to ``epoch``, for any machine that has the output folders.
 
-    ``specs`` are those of the job's sinks, by operator id. ``continues``: the cut that the run was restored from, if
-    that is one of another run, or an older one than the last that is committed.
+    ``specs`` are those of the job's sinks, by operator id; ``lineage`` the cuts that lead to the epoch.
     """
-    return FileCommitter(specs, run, epoch, continues)
+    return FileCommitter(specs, run, epoch, lineage)
 
 
 def _decided(outputs: Sequence[SinkOutput]) -> str | None:

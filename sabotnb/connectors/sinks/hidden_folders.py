@@ -17,7 +17,7 @@ In the folder are:
   ends with is the state of the epoch (``commit_decision``). So the path of a temporary file may change once: ``found``
   looks for it under all names that it may have.
 - claims of tasks (``claims``), and the list of folders that had to be created for the output.
-- ``replaced.json`` and ``committed.cut`` of a run that commits its cuts (``committed_cuts``).
+- ``replaced.json`` and ``e<epoch>c<cut>.done<epoch>`` of a run that commits its cuts (``committed_cuts``).
 
 Links are resolved first: the folder is beside the folder that a link leads to.
 """

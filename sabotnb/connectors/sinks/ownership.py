@@ -42,9 +42,9 @@ class FileOrigin:
     epoch: int
     cut: int
 
-    def after(self, cut: int) -> bool:
-        """True if the file was written after ``cut`` of its run."""
-        return self.cut > cut
+    def after(self, epoch: int, cut: int) -> bool:
+        """True if the file was written after ``cut`` of ``epoch`` of its run."""
+        return (self.epoch, self.cut) > (epoch, cut)
 
 
 def final_name(part: str, origin: FileOrigin, suffix: str) -> str:

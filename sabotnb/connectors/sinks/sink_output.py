@@ -17,7 +17,7 @@ from sabotnb.connectors.sinks.commit_decision import (
     decide,
     decided,
 )
-from sabotnb.connectors.sinks.committed_cuts import ReplacedFiles, committed_cut, note_committed
+from sabotnb.connectors.sinks.committed_cuts import NOTHING, CommittedCut, ReplacedFiles, is_note
 from sabotnb.connectors.sinks.file_sink import token_of
 from sabotnb.connectors.sinks.folder_changes import (
     make_folder,
@@ -38,20 +38,13 @@ from sabotnb.connectors.sinks.hidden_folders import (
     made_folders,
     places,
 )
+from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, FileOrigin, origin_of, owners_of
 from sabotnb.connectors.sinks.saved_output import keep
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
-from sabotnb.protocol import Committable, RunId
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """The cut of a run that another run, or a later epoch of the same, continues from."""
-
-    run: RunId
-    cut: int
+from sabotnb.protocol import Committable, LineageCut, RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +54,6 @@ class _NewFile:
     hidden: Path
     final: str
     rows: int
-    cut: int
-
-
-def later_files(output: Path, job: str, run: int, cut: int) -> list[str]:
-    """The files below ``output`` that ``job`` wrote after ``cut`` of its run number ``run``, also in later runs."""
-    origins = ((file, origin_of(file)) for file in data_files(output))
-    return [
-        file
-        for file, origin in origins
-        if origin is not None
-        and origin.run.job == job
-        and (origin.run.number > run or (origin.run.number == run and origin.after(cut)))
-    ]
 
 
 class SinkOutput:
@@ -85,7 +65,7 @@ class SinkOutput:
         run: RunId,
         epoch: int,
         committables: Sequence[Committable],
-        continues: Lineage | None = None,
+        lineage: Sequence[LineageCut] = (),
     ) -> None:
         self.folder = Path(spec.options["path"])
         self._appends = spec.options.get("mode") == "append"
@@ -93,9 +73,9 @@ class SinkOutput:
         self._run = run
         self._token = token_of(spec)
         self._epoch = epoch
-        self._continues = continues if continues is not None and continues.run.job == run.job else None
+        self._lineage = Lineage(run, self._token, epoch, lineage)
         self._files = [
-            _NewFile(Path(file["hidden"]), str(file["final"]), file["rows"], committable.payload["cut"])
+            _NewFile(Path(file["hidden"]), str(file["final"]), file["rows"])
             for committable in committables
             for file in committable.payload["files"]
         ]
@@ -142,10 +122,8 @@ class SinkOutput:
 
     def check_new(self) -> None:
         """Raise a SinkError if a new file is gone, or cannot be renamed; files of committed cuts may be gone."""
-        committed = committed_cut(self.hidden)
-        for file in self._new:
-            lost = self._found(file) is None and not (self.folder / file.final).exists()
-            if lost and not 0 < file.cut <= committed:
+        for file in self._unfinished():
+            if self._found(file) is None and not (self.folder / file.final).exists():
                 raise SinkError(
                     f"'{file.hidden}' is gone before it was committed as '{self.folder / file.final}': "
                     "run the job again"
@@ -156,31 +134,27 @@ class SinkOutput:
     def replaced(self) -> list[str]:
         """The files that the new ones replace; SinkError if the new ones must not be committed beside what is there."""
         with writing(self.folder):
-            noted = self._replaced_files().read()
-            if noted is not None:
-                return noted
-            there = data_files(self.folder)
+            noted = ReplacedFiles.read(self.hidden)
+            if noted is not None and noted.epoch >= self._epoch:
+                return list(noted.files)
+            origins = {file: origin_of(file) for file in data_files(self.folder)}
             # Checked after the listing: if the hidden folder still exists, this run has not ended, so no later run can
             # have committed a file that is in the list. In the other order this commit could remove such a file.
             if not self.has_hidden():
                 return []
-            own = dict(self._own_files(there))
-            old = self._old_of_job([file for file in there if file not in own])
-            if self._continues is None:
-                return old
-            later = set(later_files(self.folder, self._run.job, self._continues.run.number, self._continues.cut))
-            if self._continues.run == self._run:
-                return [file for file, origin in own.items() if file in later and origin.epoch < self._epoch]
-            return [file for file in later if file not in own]
+            void = {file: by for file, by in origins.items() if by is None or not self._lineage.has(by)}
+            if noted is not None:  # the list may be that of an epoch which ended before it had removed the files
+                return [file for file, by in void.items() if file in noted.files or (by and self._lineage.is_own(by))]
+            if self._appends:
+                return [file for file, by in void.items() if by is not None and self._lineage.is_related(by)]
+            return self._all_of_job(list(void))
 
-    def _old_of_job(self, old: Sequence[str]) -> list[str]:
+    def _all_of_job(self, old: Sequence[str]) -> list[str]:
         """The files of ``old`` that this job may replace; SinkError if data of another owner is among them.
 
         ``check_output`` checked the folder before the run, so foreign files were added since. Files that readers do not
         take for data, such as notes or markers of success, are left alone; foreign data would be mixed with the output.
         """
-        if self._appends:
-            return []
         owners = owners_of(self.folder, old)
         data = {file: owner for file, owner in owners.items() if owner is not None or is_data(file, self._connector)}
         refuse_foreign(self.folder, data, self._run.job)
@@ -189,39 +163,47 @@ class SinkOutput:
         return list(data)
 
     def note_replaced(self) -> None:
-        """Note what the run replaces, before its first commit of a cut."""
-        if self._replaced_files().read() is None:
+        """Note what the run replaces, before the first commit of the epoch renames a file."""
+        noted = ReplacedFiles.read(self.hidden)
+        if noted is None or noted.epoch < self._epoch:
             files = self.replaced()
             with writing(self.folder):
-                self._replaced_files().write(files)
-
-    def remove_noted(self) -> None:
-        """Remove what the run replaces once a cut is committed, and note that it is done."""
-        if not committed_cut(self.hidden):
-            return
-        files = self._replaced_files().read()
-        if files:
-            self.remove(files)
-            with writing(self.folder):
-                self._replaced_files().write([])
-
-    def _replaced_files(self) -> ReplacedFiles:
-        restarted = self._continues is not None and self._continues.run == self._run
-        return ReplacedFiles(self.hidden, self._epoch if restarted else None)
-
-    def is_committed(self, cut: int) -> bool:
-        """True if there is nothing left to do for ``cut``."""
-        done = committed_cut(self.hidden) >= cut and not self._replaced_files().read()
-        return not self._new or (done and not self.is_inherited())
-
-    def is_inherited(self) -> bool:
-        """True if an earlier run wrote the new files: its cuts have the same numbers as others of this run."""
-        return any(origin.run != self._run for file in self._new if (origin := origin_of(file.final)) is not None)
+                ReplacedFiles(self._epoch, tuple(files)).write(self.hidden)
 
     def note_committed(self, cut: int) -> None:
-        """Note that all files up to ``cut`` have their final names."""
+        """Note that all files up to ``cut`` have their final names, so that what they replace is to be removed."""
         with writing(self.folder):
-            note_committed(self.hidden, cut)
+            epoch, number = (0, 0) if self._is_inherited() else (self._lineage.epoch_of(cut), cut)
+            CommittedCut(self._epoch, epoch, number).write(self.hidden)
+
+    def remove_noted(self) -> None:
+        """Remove what the run replaces if that is due, and note that it is done."""
+        noted = ReplacedFiles.read(self.hidden)
+        if noted is not None and noted.files and CommittedCut.read(self.hidden).by >= noted.epoch:
+            self.remove(noted.files)
+            with writing(self.folder):
+                ReplacedFiles(noted.epoch).write(self.hidden)
+
+    def is_committed(self) -> bool:
+        """True if there is nothing left to do for the new files."""
+        if not self._new:
+            return True
+        noted = ReplacedFiles.read(self.hidden)
+        return not self._unfinished() and (noted is None or not noted.files)
+
+    def _is_inherited(self) -> bool:
+        """True if an earlier run wrote the new files: its epochs and cuts may have the same numbers as this one's."""
+        return any(origin.run != self._run for file in self._new if (origin := origin_of(file.final)) is not None)
+
+    def _unfinished(self) -> list[_NewFile]:
+        """The new files that are not known to be committed; what was committed may have been removed since."""
+        committed = CommittedCut.read(self.hidden)
+        origins = ((file, origin_of(file.final)) for file in self._new)
+        return [
+            file
+            for file, origin in origins
+            if origin is None or not self._lineage.is_own(origin) or origin.after(committed.epoch, committed.cut)
+        ]
 
     def rename(self) -> None:
         """Rename every new file to its final name, and make the names durable."""
@@ -272,9 +254,8 @@ class SinkOutput:
 
     def check_renamed(self) -> None:
         """Raise a SinkError if a new file lacks its final name: the run was aborted, or goes on in a later epoch."""
-        committed = committed_cut(self.hidden)
-        for file in self._new:
-            if not (self.folder / file.final).exists() and not 0 < file.cut <= committed:
+        for file in self._unfinished():
+            if not (self.folder / file.final).exists():
                 raise SinkError(
                     f"'{self.folder / file.final}' was not committed, because another process took it back: "
                     "run the job again"
@@ -291,32 +272,32 @@ class SinkOutput:
         if kept is None:
             return ""
         rows = sum(file.rows for file in self._new)
-        which = "the rows that were not committed" if committed_cut(self.hidden) else "all rows"
+        which = "the rows that were not committed" if CommittedCut.read(self.hidden) != NOTHING else "all rows"
         return f"'{kept}' has {which} ({rows:,}), sb.Stream.from_{self._connector}('{kept}') reads them"
 
     def uncommitted(self) -> list[str]:
         """The files of this run that have final names although no commit of theirs has ended."""
-        committed = committed_cut(self.hidden)
+        committed = CommittedCut.read(self.hidden)
         new = {file.final for file in self._new}
         return [
             file
             for file, origin in self._own_files()
-            if file not in new and origin.epoch <= self._epoch and origin.after(committed)
+            if file not in new and origin.epoch <= self._epoch and origin.after(committed.epoch, committed.cut)
         ]
 
     def take_back(self) -> None:
         """Remove the files that a commit renamed which is now aborted: the files to replace are still there."""
-        committed = committed_cut(self.hidden)
+        committed = CommittedCut.read(self.hidden)
         with writing(self.folder):
             for file, origin in list(self._own_files()):
-                if origin.after(committed):
+                if origin.after(committed.epoch, committed.cut):
                     remove_file(self.folder, file)
 
-    def _own_files(self, files: Iterable[str] | None = None) -> Iterator[tuple[str, FileOrigin]]:
+    def _own_files(self) -> Iterator[tuple[str, FileOrigin]]:
         """The files of this run below the output that have final names."""
-        for file in data_files(self.folder) if files is None else files:
+        for file in data_files(self.folder):
             origin = origin_of(file)
-            if origin is not None and (origin.run, origin.token) == (self._run, self._token):
+            if origin is not None and self._lineage.is_own(origin):
                 yield file, origin
 
     def made(self) -> list[Path]:
@@ -341,10 +322,11 @@ class SinkOutput:
                 with suppress(OSError):  # of another user, in a folder where all may write
                     remove_tree(entry)
         with writing(self.folder):
-            last = current_names(self.deciding)
+            decision = current_names(self.deciding)
             for hidden in existing(self.folder, self._run, self._token):
                 with suppress(FileNotFoundError):  # another committer removes it too
-                    for entry in sorted(hidden.iterdir(), key=lambda entry: entry in last):
+                    # With the decision the run is over. Until then a committer has to know which files are committed.
+                    for entry in sorted(hidden.iterdir(), key=lambda entry: (is_note(entry.name), entry in decision)):
                         _remove(entry)
                 remove_if_empty(hidden)
 

@@ -7,11 +7,16 @@ from pathlib import Path
 import pytest
 from sink_runs import SinkRun, killed, numbers, stopped
 
-from sabotnb.connectors import Lineage, later_files
 from sabotnb.connectors.sinks import folder_locks
 from sabotnb.connectors.sinks.claims import PREPARED
 from sabotnb.errors import SinkError
+from sabotnb.protocol import LineageCut
 from sabotnb.protocol.ids import RunId
+
+
+def lineage(*cuts):
+    """Cuts, each by the number of its run, its epoch and its number."""
+    return [LineageCut(RunId("job", run), epoch, cut) for run, epoch, cut in cuts]
 
 
 def hidden(folder):
@@ -76,7 +81,7 @@ def test_a_later_epoch_commits_what_an_earlier_one_prepared(tmp_path):
     cut_1, cut_2, lost = first.write(1, cut=1), first.write(2, cut=2), first.write(3, cut=3)
     first.committer().commit_cut(1, cut_1)
     first.close()
-    second = SinkRun(out, epoch=2)
+    second = SinkRun(out, epoch=2, lineage=lineage((1, 1, 2)))
     second.committer().commit_cut(2, cut_2)  # before the tasks of the epoch open
     assert numbers(out) == [1, 2]
     second.open()
@@ -99,7 +104,7 @@ def test_a_bounded_run_commits_what_all_epochs_prepared_at_its_end(tmp_path):
     first = SinkRun(out, number=2).open()
     cut_1, _lost = first.write(1, cut=1), first.write(2, cut=2)
     first.close()
-    second = SinkRun(out, number=2, epoch=2).open()
+    second = SinkRun(out, number=2, epoch=2, lineage=lineage((2, 1, 1))).open()
     cut_3, last = second.write(2, cut=3), second.write(3)
     second.close()
     assert numbers(out) == [100]
@@ -137,7 +142,7 @@ def test_a_run_without_rows_at_its_end_adds_no_empty_file_to_committed_cuts(tmp_
     run = SinkRun(tmp_path / "out").open()
     run.committer().commit_cut(1, run.write(1, cut=1))
     run.close()
-    restarted = SinkRun(tmp_path / "out", epoch=2).open()
+    restarted = SinkRun(tmp_path / "out", epoch=2, lineage=lineage((1, 1, 1))).open()
     last = restarted.write()
     restarted.close()
     assert [file["rows"] for prepared in last for file in prepared.payload["files"]] == [0]
@@ -162,8 +167,8 @@ def test_foreign_data_is_refused_at_the_first_commit_of_a_run_only(tmp_path):
     run.close()
 
 
-@pytest.mark.parametrize("mode", ["error", "append"])
-def test_a_run_that_goes_back_to_an_earlier_cut_replaces_the_files_of_later_ones(tmp_path, mode):
+@pytest.mark.parametrize(("mode", "kept"), [("error", []), ("overwrite", []), ("append", [100])])
+def test_a_run_that_goes_back_to_an_earlier_cut_replaces_the_files_of_later_ones(tmp_path, mode, kept):
     out = tmp_path / "out"
     SinkRun(out, number=1, mode="append").finish(100)
     run = SinkRun(out, number=2, mode="append").open()
@@ -172,12 +177,10 @@ def test_a_run_that_goes_back_to_an_earlier_cut_replaces_the_files_of_later_ones
     last = run.write(4)
     run.close()
     run.committer().commit(last)
-    later = [file.split("-")[5].split(".")[0] for file in later_files(out, "job", 2, 1)]
-    assert sorted(later) == ["r2e1c2", "r2e1c3", "r2e1c4"]
-    back = SinkRun(out, number=3, mode=mode, continues=Lineage(RunId("job", 2), 1)).open()
+    back = SinkRun(out, number=3, mode=mode, lineage=lineage((2, 1, 1))).open()
     back.committer().commit_cut(4, back.write(20, cut=4))
     back.close()
-    assert numbers(out) == [1, 20, 100]
+    assert numbers(out) == [1, 20, *kept]
 
 
 def test_a_restart_from_an_older_cut_than_the_committed_one_replaces_the_files_of_later_cuts(tmp_path):
@@ -186,11 +189,121 @@ def test_a_restart_from_an_older_cut_than_the_committed_one_replaces_the_files_o
     for cut in (1, 2):
         run.committer().commit_cut(cut, run.write(cut, cut=cut))
     run.close()
-    back = SinkRun(out, epoch=2, continues=Lineage(RunId("job", 1), 1)).open()
+    back = SinkRun(out, epoch=2, lineage=lineage((1, 1, 1))).open()
     for cut in (3, 4):
         back.committer().commit_cut(cut, back.write(cut, cut=cut))
     back.close()
     assert numbers(out) == [1, 3, 4]
+
+
+def gone_back(out, mode):
+    """The second epoch of a run, restored from its first cut although three are committed; 100 was there before."""
+    SinkRun(out, number=1, mode=mode).finish(100)
+    first = SinkRun(out, number=2, mode=mode).open()
+    for cut in (1, 2, 3):
+        first.committer().commit_cut(cut, first.write(cut, cut=cut))
+    first.close()
+    return SinkRun(out, number=2, epoch=2, mode=mode, lineage=lineage((2, 1, 1))).open()
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("error", []), ("append", [100])])
+def test_later_epochs_also_replace_what_one_that_went_back_has_left(tmp_path, mode, kept):
+    out = tmp_path / "out"
+    second = gone_back(out, mode)
+    prepared = second.write(4, cut=4)  # it is stored, but the scheduler ends before its commit
+    second.close()
+    third = SinkRun(out, number=2, epoch=3, mode=mode, lineage=lineage((2, 1, 1), (2, 2, 4)))
+    third.committer().commit_cut(4, prepared)
+    assert numbers(out) == [1, 4, *kept]
+    last = third.open().write(5)
+    third.close()
+    third.committer().commit(last)
+    assert numbers(out) == [1, 4, 5, *kept]
+
+
+def test_a_run_that_went_back_and_has_written_nothing_leaves_only_what_leads_to_it(tmp_path):
+    out = tmp_path / "out"
+    second = gone_back(out, "error")
+    second.close()
+    second.committer().commit([])
+    assert numbers(out) == [1]
+    assert hidden(tmp_path) == []
+
+
+def test_an_abort_after_going_back_removes_only_what_the_epoch_has_not_committed(tmp_path):
+    for step in itertools.count(1):
+        out = tmp_path / str(step) / "out"
+        second = gone_back(out, "error")
+        last = second.write(20)  # the number of its cut is one that is committed
+        second.close()
+        crashed = killed(lambda second=second, last=last: second.committer().commit(last), step)
+        second.committer().abort(last)
+        assert numbers(out) in ([1, 2, 3], [1, 20])
+        assert hidden(tmp_path) == []
+        if not crashed:
+            break
+    assert step > 10
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("error", []), ("overwrite", []), ("append", [100])])
+def test_an_epoch_that_goes_back_still_replaces_older_output(tmp_path, mode, kept):
+    out = tmp_path / "out"
+    SinkRun(out, number=1, mode=mode).finish(100)
+    first = SinkRun(out, number=2, mode=mode).open()
+    prepared, _lost = first.write(1, cut=1), first.write(2, cut=2)
+    first.close()
+    second = SinkRun(out, number=2, epoch=2, mode=mode, lineage=lineage((2, 1, 1)))
+    second.committer().commit_cut(1, prepared)
+    assert numbers(out) == [1, *kept]
+    second.open()
+    second.committer().commit_cut(3, second.write(2, cut=3))
+    second.close()
+    assert numbers(out) == [1, 2, *kept]
+
+
+@pytest.mark.parametrize("partition_by", [(), pytest.param(("k",), marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("mode", "kept"), [("overwrite", []), ("append", [100])])
+def test_a_first_commit_that_is_killed_anywhere_is_finished_by_an_epoch_that_went_back(
+    tmp_path, mode, kept, partition_by
+):
+    for step in itertools.count(1):
+        out = tmp_path / str(step) / "out"
+        options = {"number": 2, "mode": mode, "partition_by": partition_by}
+        SinkRun(out, **{**options, "number": 1}).finish(100)
+        first = SinkRun(out, **options).open()
+        cuts = [first.write(cut, cut=cut) for cut in (1, 2)]
+        first.close()
+        crashed = killed(lambda first=first, cuts=cuts: first.committer().commit_cut(2, [*cuts[0], *cuts[1]]), step)
+        second = SinkRun(out, epoch=2, lineage=lineage((2, 1, 1)), **options)
+        second.committer().commit_cut(1, cuts[0])
+        second.open()
+        prepared = second.write(3, cut=3)
+        second.close()
+        killed(lambda second=second, prepared=prepared: second.committer().commit_cut(3, prepared), step)
+        third = SinkRun(out, epoch=3, lineage=lineage((2, 1, 1), (2, 2, 3)), **options)
+        third.committer().commit_cut(3, prepared)
+        assert numbers(out) == [1, 3, *kept], step
+        third.committer().commit([])
+        assert numbers(out) == [1, 3, *kept], step
+        assert hidden(tmp_path) == []
+        if not crashed:
+            break
+    assert step > 10
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("error", []), ("overwrite", []), ("append", [100])])
+def test_a_run_that_ends_at_a_savepoint_before_its_first_commit_leaves_older_output_to_the_next(tmp_path, mode, kept):
+    out = tmp_path / "out"
+    SinkRun(out, number=1, mode=mode).finish(100)
+    ended = SinkRun(out, number=2, mode=mode).open()
+    assert ended.write(cut=1) == []
+    ended.close()
+    ended.committer().commit([])
+    assert numbers(out) == [100]
+    run = SinkRun(out, number=3, mode=mode, lineage=lineage((2, 1, 1))).open()
+    run.committer().commit_cut(1, run.write(1, cut=1))
+    run.close()
+    assert numbers(out) == [1, *kept]
 
 
 @pytest.mark.parametrize("continued", [7, 1], ids=["other numbers", "the same number"])
@@ -201,7 +314,7 @@ def test_a_run_commits_what_the_run_that_it_continues_has_prepared(tmp_path, con
     parent.close()
     (waiting,) = tmp_path.rglob(PREPARED)
     os.utime(waiting, (0, 0))
-    run = SinkRun(out, number=2, continues=Lineage(RunId("job", 1), continued))
+    run = SinkRun(out, number=2, lineage=lineage((1, 1, continued)))
     run.committer().commit_cut(continued, prepared)
     assert numbers(out) == [1]
     run.open()
@@ -236,11 +349,13 @@ class Outputs:
         if options["mode"] != "append":
             self.old = []
 
-    def make(self, number, epoch=1):
-        return SinkRun(*self.folders, number=number, epoch=epoch, **self.options)
+    def make(self, number, **options):
+        return SinkRun(*self.folders, number=number, **options, **self.options)
 
     def commit(self, upto, epoch=1):
-        committer = self.run.committer(epoch)
+        """Commit up to a cut, in the epoch of the tasks or one that is restored from that cut."""
+        leading = lineage((2, 1, upto)) if epoch > 1 else []
+        committer = self.make(2, epoch=epoch, lineage=leading).committer()
         for cut in range(1, min(upto, 2) + 1):
             committer.commit_cut(cut, self.cuts[cut - 1])
         if upto == 3:
@@ -317,7 +432,6 @@ def test_the_end_of_a_task_that_is_committed_with_a_cut_stays_committed(tmp_path
     ending.close()
     going_on.committer().commit_cut(1, [*ended, *going_on.write(2, cut=1)])
     assert numbers(out) == [1, 2]
-    assert later_files(out, "job", 1, 1) == []
     going_on.close()
     going_on.committer().abort([])
     assert numbers(out) == [1, 2]

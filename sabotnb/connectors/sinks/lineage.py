@@ -1,0 +1,44 @@
+"""Which committed files hold the rows that an epoch of a run goes on from, and which hold rows that it writes again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sabotnb.connectors.sinks.ownership import FileOrigin
+from sabotnb.protocol import LineageCut, RunId
+
+
+class Lineage:
+    """The cuts that lead to ``epoch`` of ``run``, whose random digits are ``token``.
+
+    Each is the last of one earlier epoch, of this run or of one that it continues, whose rows are before this epoch.
+    """
+
+    def __init__(self, run: RunId, token: str, epoch: int, cuts: Sequence[LineageCut]) -> None:
+        self._run = run
+        self._token = token
+        self._epoch = epoch
+        self._last = {(cut.run.number, cut.epoch): cut.cut for cut in cuts if cut.run.job == run.job}
+        self._first = min((number for number, _ in self._last), default=run.number)
+
+    def is_own(self, origin: FileOrigin) -> bool:
+        """True for files of the run itself, in any epoch."""
+        return (origin.run, origin.token) == (self._run, self._token)
+
+    def has(self, origin: FileOrigin) -> bool:
+        """True for files whose rows are not written again."""
+        if self.is_own(origin) and origin.epoch >= self._epoch:
+            return True
+        last = self._last.get((origin.run.number, origin.epoch))
+        return origin.run.job == self._run.job and last is not None and origin.cut <= last
+
+    def epoch_of(self, cut: int) -> int:
+        """The epoch of the run that took ``cut``: this one, unless it was restored from it."""
+        return next(
+            (epoch for (run, epoch), last in self._last.items() if (run, last) == (self._run.number, cut)), self._epoch
+        )
+
+    def is_related(self, origin: FileOrigin) -> bool:
+        """True for files of the run, of those that it continues, and of others that continue these."""
+        continues = bool(self._last) and origin.run.job == self._run.job and origin.run.number >= self._first
+        return continues or self.is_own(origin)
