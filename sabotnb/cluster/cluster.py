@@ -46,7 +46,7 @@ class Cluster:
         *,
         config: Config | None = None,
         resize: Resize | None = None,
-        close: Callable[[], None] = lambda: None,
+        close: Callable[[Cluster], None] = lambda _: None,
         ends_jobs: bool = False,
     ) -> None:
         self.client = client
@@ -163,7 +163,7 @@ class Cluster:
         """End what this session started: its connection, and a local cluster. May be called twice."""
         if not self._closed:
             self._closed = True
-            self._close()
+            self._close(self)
 
     def _leaving(self, workers: int) -> list[Any]:
         excess = len(self.slots()) - workers

@@ -70,7 +70,7 @@ def detached_cluster(
     async def resize(count: int, leaving: Sequence[Any]) -> None:
         await scheduler.sabot_scale(workers=count, leaving=list(leaving))
 
-    return Cluster(client, config=config, resize=resize, close=lambda: disconnect(client))
+    return Cluster(client, config=config, resize=resize, close=lambda _: disconnect(client))
 
 
 def end_detached(folder: Path | None = None) -> bool:

@@ -21,7 +21,7 @@ from sabotnb.cluster.cluster import Cluster, Resize
 from sabotnb.cluster.main_guard import ADVICE, check_main_guard
 from sabotnb.cluster.private_cluster import PrivateCluster
 from sabotnb.config import Config
-from sabotnb.errors import ClusterLost, EnvError, JobError
+from sabotnb.errors import ClusterLost, EnvError, JobError, StoreError
 
 CONNECT_SECONDS = 10.0
 
@@ -60,13 +60,12 @@ def local_cluster(
         address = dask_cluster.scheduler_address
         left.append(announce_local(Announcement.of_this_process(address, *size, certificate, key)))
 
-    def end() -> None:
+    def end(cluster: Cluster) -> None:
         for path in left:
             path.unlink(missing_ok=True)
         _end(cluster, dask_cluster)
 
-    cluster = Cluster(client, config=config, resize=resize_of(dask_cluster), close=end, ends_jobs=True)
-    return cluster
+    return Cluster(client, config=config, resize=resize_of(dask_cluster), close=end, ends_jobs=True)
 
 
 def connect(client_or_address: distributed.Client | str, security: Any = None, config: Config | None = None) -> Cluster:
@@ -82,7 +81,7 @@ def connect(client_or_address: distributed.Client | str, security: Any = None, c
     if isinstance(client_or_address, str):
         client = _client_of(client_or_address, security)
         check_installed(client)
-        return Cluster(client, config=config, close=lambda: disconnect(client))
+        return Cluster(client, config=config, close=lambda _: disconnect(client))
     client = client_or_address
     if not isinstance(client, distributed.Client):
         raise EnvError(f"{client!r} is not a cluster: pass sb.connect a distributed.Client, or 'tcp://host:8786'")
@@ -156,7 +155,7 @@ def _end(cluster: Cluster, deployer: PrivateCluster) -> None:
 
     Jobs with a checkpoint are not canceled: another session can resume them.
     """
-    with suppress(ClusterLost, JobError):  # then there are no jobs to cancel
+    with suppress(ClusterLost, JobError, StoreError):  # no jobs to cancel, or it is not known which can be resumed
         resumable = {stored.run for stored in cluster.jobs.stored_runs() if stored.resumable}
         running = [run for run in cluster.jobs.jobs() if not run.state.terminal and run.run not in resumable]
         for run in running:

@@ -18,8 +18,10 @@ from cluster_jobs import collected, endless, line, numbers, submit
 from sabotnb.cluster import connect, detached, detached_cluster, end_detached, launch, local_cluster
 from sabotnb.cluster.announcement import Announcement, find_detached
 from sabotnb.cluster.certificates import new_certificate
-from sabotnb.errors import ClusterLost, EnvError, JobCanceled, JobFailed
+from sabotnb.config import Config
+from sabotnb.errors import ClusterLost, EnvError, JobCanceled, JobFailed, StoreError
 from sabotnb.graph import Operator, Sink
+from sabotnb.job_store import written_location
 
 pytestmark = pytest.mark.cluster
 
@@ -39,6 +41,15 @@ def test_agents_in_this_process():
     assert cluster.closed
     with pytest.raises(ClusterLost, match="the session was closed"):
         cluster.slots()
+
+
+def test_a_cluster_whose_job_store_cannot_be_opened_says_so_and_ends(tmp_path):
+    (tmp_path / "jobs").write_text("no database, although it is long enough for one" * 99)
+    before = psutil.Process().children(recursive=True)
+    with pytest.raises(StoreError, match="is damaged"):
+        local_cluster(1, 1, config=Config(store=written_location(tmp_path / "jobs")))
+    started = set(psutil.Process().children(recursive=True)) - set(before)
+    assert not [process for process in started if "--multiprocessing-fork" in process.cmdline()]
 
 
 def test_scaling_takes_away_idle_agents_only():
