@@ -11,6 +11,7 @@ SabotnbError
 ├── SourceError                 input is missing, truncated, or does not fit its schema
 ├── SinkError                   output must not or cannot be written
 ├── CheckpointError             a checkpoint cannot be written, or its files are missing, damaged or do not fit
+│   └── StorageUnreachable      its storage cannot be read now; the files may be as they were written
 ├── FunctionError               a function of the user
 │   ├── UnpicklableFunction     cannot be pickled for the workers
 │   ├── ModuleMissing           needs a module that an agent does not have
@@ -83,6 +84,10 @@ class SinkError(SabotnbError):
 
 class CheckpointError(SabotnbError):
     """A checkpoint cannot be taken, written, read, or does not fit the job that is to go on from it."""
+
+
+class StorageUnreachable(CheckpointError):
+    """The storage of a checkpoint cannot be read now, and nothing is known of the checkpoint's files."""
 
 
 class InconsistentResults(SabotnbError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sabotnb.errors import CheckpointError, JobError, SabotnbError
+from sabotnb.errors import CheckpointError, JobError, SabotnbError, StorageUnreachable
 from sabotnb.execution import oldest_kept, with_parallelism
 from sabotnb.protocol import StoredCut
 from sabotnb.storage import list_cuts, read_cut
@@ -52,6 +52,7 @@ def find_resumable(store: JobStore, job: str, chosen: Chosen) -> Resumable:
     Raises:
         JobError: there is no such run, or it has ended, or it has no checkpoint and began from none.
         CheckpointError: the chosen one is not one of that run, or cannot be read.
+        StorageUnreachable: the storage cannot be read now.
     """
     record = store.last_run(job)
     if record is None:
@@ -119,6 +120,8 @@ def _readable(records: Sequence[CutRecord]) -> tuple[StoredCut, ...]:
     for record in reversed(records):
         try:
             readable.insert(0, read_cut(record.path))
+        except StorageUnreachable:  # the last checkpoints would be lost for a fault that passes
+            raise
         except SabotnbError as error:
             logger.warning("cut %s of %s is skipped: %s", record.cut, record.run, error)
         if oldest_kept(readable) is not None:

@@ -85,7 +85,7 @@ class Loss:
     """A run lost tasks by ``failure``; ``suspects`` are operators with users' functions that lost workers ran.
 
     No worker is known to be lost while ``suspects`` is None. ``raised``: a task failed, and no connection or worker was
-    lost, unless ``infrastructure`` says that one was too.
+    lost, unless ``infrastructure`` says that one was too. ``unread``: the storage of the cut could not be read.
     """
 
     at: float
@@ -93,6 +93,7 @@ class Loss:
     suspects: frozenset[str] | None = None
     raised: bool = False
     infrastructure: bool = True
+    unread: bool = False
 
 
 @dataclass(slots=True)

@@ -229,6 +229,18 @@ def went_back(failure: Failure, cut: int, older: StoredCut | None) -> str:
     return f"checkpoint {cut} could not be read: {cause(failure)}; went on from {where}"
 
 
+def storage_unreachable(job: JobRun, failure: Failure, attempts: int) -> Failure:
+    """A run cannot read the cut from which it begins, which may be whole."""
+    cut = job.cuts.base
+    number = cut.cut if cut is not None else None
+    where = f".run({job.name!r}, start_from={number})" if cut is not None and cut.run.job == job.name else ".run(...)"
+    message = (
+        f"{cause(failure)}. The job tried {attempts} times to begin from checkpoint {number}, which is kept. When the "
+        f"storage can be read again: {where}"
+    )
+    return replace(failure, message=message)
+
+
 def stopped_at(cut: StoredCut) -> str:
     """A run that had to start again while it was being stopped has stopped at its last cut."""
     return f"started again before it had stopped, and stopped at checkpoint {cut.cut}: later rows are not written"

@@ -21,7 +21,9 @@ parallelism, so the checkpoints still fit, and has its own slots again after the
 
 **From where.** The last stored cut, or the beginning if there is none (``JobRun.create_tasks``). If its files cannot be
 read, the run goes on from the next older one that the machine still keeps, and says so. Output that was committed
-after that one is replaced by the next commit, because its rows are written again (``Commit.lineage``).
+after that one is replaced by the next commit, because its rows are written again (``Commit.lineage``). That holds for
+files that are damaged. If the storage cannot be read now, the run tries the same cut again, after ``READ_PAUSES``; then
+it fails, and the cut stays.
 
 **Which runs.** ``may_restart``: rows that a client has taken for good (``JobRequest.passed_on``) cannot be taken back,
 so such a run does not start again. With checkpoints, live rows and callbacks are told what is taken back, so their runs
@@ -40,8 +42,9 @@ function has probably ended both processes, and the run fails. Workers that were
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
-from sabotnb.errors import AgentLost, CheckpointError
+from sabotnb.errors import AgentLost, CheckpointError, StorageUnreachable
 from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun, Loss
 from sabotnb.protocol import Failure, JobState
@@ -51,6 +54,10 @@ MOST_LOSSES = 10
 MOST_FAILURES = 3
 PAUSES = (0.2, 1.0, 2.0, 4.0)
 """Seconds from a loss to the restart, by the number of recent losses before it; the last one for all further ones."""
+
+
+READ_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds until a run tries again to read a cut whose storage could not be read, by the number of attempts before."""
 
 
 def recorded_loss(now: float, job: JobRun, failure: Failure, suspects: frozenset[str] | None) -> Failure | None:
@@ -77,6 +84,8 @@ def may_restart(job: JobRun) -> bool:
 
 def _task_failed(now: float, job: JobRun, failure: Failure) -> Failure | None:
     """The failure of a task ends ``job``, unless it goes on from a stored cut, which this returns None for."""
+    if failure.error == StorageUnreachable.__name__ and job.state is JobState.DEPLOYING:
+        return _unread(now, job, failure)
     if not may_restart(job) or job.cuts.last is None:
         return failure
     unreadable = failure.error == CheckpointError.__name__ and job.state is JobState.DEPLOYING
@@ -89,6 +98,20 @@ def _task_failed(now: float, job: JobRun, failure: Failure) -> Failure | None:
         return failure
     job.losses.append(Loss(now, failure, raised=not unreadable, infrastructure=False))
     return None
+
+
+def _unread(now: float, job: JobRun, failure: Failure) -> Failure | None:
+    """The storage of the cut from which ``job`` begins could not be read: the failure if that was the last attempt."""
+    attempts = _attempts_to_read(job) + 1
+    if attempts > len(READ_PAUSES):
+        return replies.storage_unreachable(job, failure, attempts)
+    job.losses.append(Loss(now, failure, infrastructure=False, unread=True))
+    return None
+
+
+def _attempts_to_read(job: JobRun) -> int:
+    """How often in a row the run has failed to read the cut from which it begins."""
+    return len(list(takewhile(lambda loss: loss.unread, reversed(job.losses))))
 
 
 def explained_end(now: float, job: JobRun, failure: Failure, suspects: frozenset[str]) -> Failure | None:
@@ -106,7 +129,7 @@ def explained_end(now: float, job: JobRun, failure: Failure, suspects: frozenset
 def _one_loss(loss: Loss, failure: Failure, suspects: frozenset[str] | None) -> Loss:
     if suspects is None:
         return replace(loss, infrastructure=True)
-    return Loss(loss.at, failure, suspects | (loss.suspects or frozenset()), raised=loss.raised)
+    return replace(loss, failure=failure, suspects=suspects | (loss.suspects or frozenset()), infrastructure=True)
 
 
 def _end(now: float, job: JobRun) -> Failure | None:
@@ -126,7 +149,9 @@ def _end(now: float, job: JobRun) -> Failure | None:
 def restart_time(now: float, job: JobRun) -> float:
     """The time of the restart after the last loss of ``job``."""
     losses = recent_losses(now, job)
-    return losses[-1].at + PAUSES[min(len(losses), len(PAUSES)) - 1]
+    unread = _attempts_to_read(job)
+    pause = READ_PAUSES[unread - 1] if unread else PAUSES[min(len(losses), len(PAUSES)) - 1]
+    return losses[-1].at + pause
 
 
 def recent_losses(now: float, job: JobRun) -> list[Loss]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from sabotnb.errors import CheckpointError
+from sabotnb.errors import CheckpointError, StorageUnreachable
 
 ANOTHER_STORAGE = "or choose another folder, such as sb.checkpoint('60s', storage='/other/folder')"
+REPAIR_STORAGE = "Repair the storage or grant read permission, then try again; the file may be whole"
 ANOTHER_CHECKPOINT = "Start from another checkpoint, or from nothing: .run(..., fresh=True)"
 
 
@@ -51,19 +52,32 @@ def writing(path: str, *, anything: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: str, *, anything: bool = False) -> Iterator[None]:
-    """Turn an OSError, or ``anything`` that is raised in the block, into a CheckpointError that names ``path``."""
+def reading(path: str, beside: Callable[[str], Collection[str]], *, anything: bool = False) -> Iterator[None]:
+    """Turn an OSError, or ``anything`` that is raised in the block, into an error that names ``path``.
+
+    ``beside`` lists a folder. A file that is missing is the loss of one checkpoint if there are others of its run, else
+    perhaps the whole storage is away.
+
+    Raises:
+        CheckpointError: the file is missing.
+        StorageUnreachable: anything else.
+    """
     try:
         yield
     except CheckpointError:
         raise
     except FileNotFoundError as error:
-        raise CheckpointError(f"the checkpoint file '{path}' is missing. {ANOTHER_CHECKPOINT}") from error
+        if beside(path.rsplit("/", 2)[0]):
+            raise CheckpointError(f"the checkpoint file '{path}' is missing. {ANOTHER_CHECKPOINT}") from error
+        raise StorageUnreachable(
+            f"the checkpoint file '{path}' is missing, with all others of its run. Mount the storage again, or "
+            f"{ANOTHER_CHECKPOINT[0].lower()}{ANOTHER_CHECKPOINT[1:]}"
+        ) from error
     except Exception as error:
         if not (anything or isinstance(error, OSError)):
             raise
-        raise CheckpointError(
-            f"the checkpoint file '{path}' cannot be read: {_reason(error)}. {ANOTHER_CHECKPOINT}"
+        raise StorageUnreachable(
+            f"the checkpoint file '{path}' cannot be read: {_reason(error)}. {REPAIR_STORAGE}"
         ) from error
 
 

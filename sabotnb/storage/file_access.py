@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import pyarrow as pa
 
 from sabotnb.durable import make_folder, sync_folder
-from sabotnb.errors import CheckpointError
+from sabotnb.errors import StorageUnreachable
 from sabotnb.storage.checkpoint_faults import reading, truncated, writing
 
 PARTIAL = ".partial"
@@ -67,7 +67,7 @@ def absolute(path: str) -> str:
 
 
 def access_to(path: str) -> FileAccess:
-    """What reads and writes files at ``path``; CheckpointError if a package for its URL is missing."""
+    """What reads and writes files at ``path``; StorageUnreachable if a package for its URL is missing."""
     return ObjectAccess(path) if is_url(path) else LocalAccess()
 
 
@@ -96,13 +96,13 @@ class LocalAccess:
             raise
 
     def size(self, path: str) -> int:
-        with reading(path):
+        with reading(path, self.names):
             return Path(path).stat().st_size
 
     def read(self, path: str, start: int, nbytes: int) -> pa.Buffer:
         buffer = pa.allocate_buffer(nbytes)
         rest = memoryview(buffer).cast("B")
-        with reading(path), Path(path).open("rb", buffering=0) as opened:
+        with reading(path, self.names), Path(path).open("rb", buffering=0) as opened:
             opened.seek(start)
             while rest and (count := opened.readinto(rest)):
                 rest = rest[count:]
@@ -111,7 +111,7 @@ class LocalAccess:
         return buffer
 
     def names(self, folder: str) -> list[str]:
-        with reading(folder):
+        with reading(folder, self.names):
             try:
                 return sorted(path.name for path in Path(folder).iterdir())
             except (FileNotFoundError, NotADirectoryError):
@@ -139,7 +139,7 @@ class ObjectAccess:
         try:
             self._files: Any = fsspec.core.url_to_fs(url)[0]
         except (ImportError, ValueError) as error:  # the protocol's package is missing, or there is no such protocol
-            raise CheckpointError(
+            raise StorageUnreachable(
                 f"'{url}' cannot be used for checkpoints: {error}. Use a folder that every agent can write to, such as "
                 "sb.checkpoint('60s', storage='/shared/checkpoints')"
             ) from error
@@ -155,18 +155,18 @@ class ObjectAccess:
                 self._files.put_file(spooled.name, path)
 
     def size(self, path: str) -> int:
-        with reading(path, anything=True):
+        with reading(path, self.names, anything=True):
             return int(self._files.info(path)["size"])
 
     def read(self, path: str, start: int, nbytes: int) -> pa.Buffer:
-        with reading(path, anything=True):
+        with reading(path, self.names, anything=True):
             data = self._files.cat_file(path, start=start, end=start + nbytes) if nbytes else b""
         if len(data) != nbytes:
             raise truncated(path)
         return pa.py_buffer(data)
 
     def names(self, folder: str) -> list[str]:
-        with reading(folder, anything=True):
+        with reading(folder, self.names, anything=True):
             try:
                 self._files.invalidate_cache()
                 listed = self._files.ls(folder, detail=False)

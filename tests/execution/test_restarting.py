@@ -18,6 +18,7 @@ from sabotnb.protocol import (
     Committed,
     CutAcked,
     CutDue,
+    CutKind,
     Deploy,
     Failure,
     Heartbeat,
@@ -31,6 +32,7 @@ from sabotnb.protocol import (
     SplitWanted,
     StartSources,
     StopSources,
+    StoredCut,
     TakeSavepoint,
     TaskChanged,
     TaskId,
@@ -38,6 +40,7 @@ from sabotnb.protocol import (
     TaskState,
     Tell,
 )
+from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.job_topology import JobVertex
 
 BROKEN = PeerLost("agent-1", "agent-2", "broken pipe")
@@ -568,13 +571,20 @@ def test_a_function_that_raises_ends_the_run_at_once(cluster, why):
     assert cluster.state() == "FAILED"
 
 
-def refuse_restore(cluster):
+ALL = {"agent-1", "agent-2", "agent-3"}
+
+
+def refuse_restore(cluster, error="CheckpointError", message=TORN):
     """Let the tasks of the next epoch say that they cannot read the cut."""
-    cluster.silent = {"agent-1", "agent-2", "agent-3"}
+    cluster.silent = set(ALL)
     again(cluster)
-    job = cluster.machine.jobs["job"]
-    for task in list(job.tasks.values()):
-        cluster.feed(TaskChanged(task.slot.agent, task.attempt, TaskState.FAILED, Failure("CheckpointError", TORN)))
+    refuse_open(cluster, error, message)
+
+
+def refuse_open(cluster, error, message):
+    """Let the tasks of silent agents say that they cannot read the cut."""
+    for task in list(cluster.machine.jobs["job"].tasks.values()):
+        cluster.feed(TaskChanged(task.slot.agent, task.attempt, TaskState.FAILED, Failure(error, message)))
     cluster.unheeded.clear()
     cluster.silent = set()
 
@@ -608,6 +618,65 @@ def test_without_an_older_cut_only_a_run_that_has_committed_nothing_begins_again
         assert job.failure.message == TORN
     else:
         assert (job.cuts.base, cluster.state()) == (None, "RUNNING")
+
+
+AWAY = "the file /c/9 cannot be read: input/output error. Repair the storage"
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_cut_whose_storage_cannot_be_read_is_tried_again(cluster, bounded):
+    job = checkpointing(cluster, bounded=bounded)
+    for _ in range(2):
+        cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    for pause in (1.0, 2.0, 4.0, 8.0):
+        refuse_restore(cluster, "StorageUnreachable", AWAY)
+        assert cluster.timers[RestartDue(job.id, job.epoch)] == cluster.now + pause
+        assert (cluster.state(), job.cuts.last.cut, job.note) == ("RESTARTING", 2, "")
+    again(cluster)
+    assert (cluster.state(), job.cuts.base.cut) == ("RUNNING", 2)
+    cluster.feed(PeerLost(*job.agents(), "broken pipe"))
+    refuse_restore(cluster, "StorageUnreachable", AWAY)
+    assert cluster.timers[RestartDue(job.id, job.epoch)] == cluster.now + 1.0
+
+
+def test_a_cut_whose_storage_stays_away_is_kept_when_the_run_fails(cluster):
+    job = checkpointing(cluster)
+    for _ in range(2):
+        cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    for _ in range(7):
+        assert cluster.state() == "RESTARTING"
+        refuse_restore(cluster, "StorageUnreachable", AWAY)
+    assert [stored.cut for stored in job.cuts.kept] == [1, 2]
+    assert job.failure.message == (
+        "the file /c/9 cannot be read: input/output error. The job tried 7 times to begin from checkpoint 2, which is "
+        "kept. When the storage can be read again: .run('job', start_from=2)"
+    )
+
+
+def test_a_worker_that_is_lost_meanwhile_does_not_shorten_the_wait_for_the_storage(cluster):
+    job = checkpointing(cluster)
+    cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    refuse_restore(cluster, "StorageUnreachable", AWAY)
+    cluster.silent = set(ALL)
+    again(cluster)
+    unread, other = job.tasks.values()
+    failure = Failure("StorageUnreachable", AWAY)
+    cluster.feed(TaskChanged(unread.slot.agent, unread.attempt, TaskState.FAILED, failure))
+    cluster.lose(int(other.slot.agent.removeprefix("agent-")))
+    assert cluster.timers[RestartDue(job.id, job.epoch)] == cluster.now + 2.0
+
+
+def test_a_run_waits_for_the_storage_of_the_cut_of_another_run(cluster):
+    stored = StoredCut(RunId("other", 7), 1, 9, CutKind.SAVEPOINT, 0, {}, {}, {})
+    cluster.silent = set(ALL)
+    cluster.submit(request(vertices=(("work", 2),), start_from=stored))
+    refuse_open(cluster, "StorageUnreachable", AWAY)
+    assert cluster.state() == "RESTARTING"
+    again(cluster)
+    assert cluster.state() == "RUNNING"
 
 
 def test_a_checkpoint_error_of_a_run_that_is_running_counts_as_raised(cluster):

@@ -9,7 +9,7 @@ from frozen_states import RUN, TASK, batch, contents, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sabotnb.errors import CheckpointError
+from sabotnb.errors import CheckpointError, StorageUnreachable
 from sabotnb.protocol import RunId, Scope, StateFile, StateSpec, TaskId
 from sabotnb.storage import FrozenState, StateReader, state_reader, state_writer, write_states
 
@@ -213,6 +213,31 @@ def test_a_missing_file_is_named(tmp_path):
     Path(file.path).unlink()
     assert "is missing. Start from another checkpoint" in refusal(file.path, file)
     assert "is missing" in refusal("memory://nothing/x.state")
+
+
+def test_storage_that_is_away_says_nothing_about_its_files(tmp_path):
+    file = written(tmp_path / "storage")
+    (tmp_path / "storage").rename(tmp_path / "away")
+    with pytest.raises(StorageUnreachable, match=r"is missing, with all others of its run\. Mount the storage"):
+        StateReader(file)
+    (tmp_path / "away").rename(tmp_path / "storage")
+    assert contents(StateReader(file)) == ROWS
+
+
+def test_a_missing_file_of_storage_that_is_there_is_lost(tmp_path):
+    file = written(tmp_path)
+    Path(file.path).unlink()
+    with pytest.raises(CheckpointError) as lost:
+        StateReader(file)
+    assert type(lost.value) is CheckpointError
+
+
+def test_a_file_that_cannot_be_read_may_be_whole(tmp_path):
+    path = Path(written(tmp_path).path)
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(StorageUnreachable, match=r"cannot be read: too many levels of symbolic links\. Repair"):
+        StateReader(str(path))
 
 
 def test_a_folder_is_refused(tmp_path):
