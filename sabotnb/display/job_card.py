@@ -113,6 +113,8 @@ def _facts(metrics: JobMetrics, gone: str, *, exact: bool) -> Iterator[str]:
             yield f"{number_format.count(metrics.late)} late"
     if exact and metrics.open_windows:
         yield f"{operator_labels.counted(metrics.open_windows, 'open window')} dropped"
+    if exact and metrics.waiting_rows:
+        yield f"{operator_labels.counted(metrics.waiting_rows, 'waiting row')} dropped"
 
 
 def _repeats(metrics: JobMetrics) -> bool:

@@ -68,6 +68,8 @@ class TaskCounters:
     """Event time that the next results of each operator wait for, when it was last measured; if any wait."""
     open_windows: int = 0
     """Results of windows that were still open when the input was stopped: they were dropped."""
+    waiting_rows: int = 0
+    """Rows of joins by time that still waited for a partner when the input was stopped: they were dropped."""
     ahead: int = 0
     """Rows of a source whose times are more than a day ahead of their arrival: they do not advance event time."""
     spilled_bytes: int = 0
@@ -105,6 +107,7 @@ class TaskCounters:
             holder=self.holder,
             awaited=self.awaited,
             open_windows=self.open_windows,
+            waiting_rows=self.waiting_rows,
             ahead=self.ahead,
             spilled_bytes=self.spilled_bytes,
             cut_pause=self.cut_pause,

@@ -287,6 +287,8 @@ class JobMetrics:
     """True if its sources were stopped; rows that they have read may still be processed."""
     open_windows: int = 0
     """Results of windows that were open when the sources were stopped: they were dropped."""
+    waiting_rows: int = 0
+    """Rows of joins by time that waited for a partner when the sources were stopped: they were dropped."""
     ahead: int = 0
     """Rows whose times are more than a day ahead of their arrival: they do not advance event time."""
     restarts: int = 0

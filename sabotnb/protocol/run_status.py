@@ -38,6 +38,7 @@ class RunSummary:
     rows_out: int = 0
     late: int = 0
     open_windows: int = 0
+    waiting_rows: int = 0
     restarts: int = 0
 
     @property

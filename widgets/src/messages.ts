@@ -78,6 +78,7 @@ export interface JobMetrics {
   commits: boolean;
   stopping: boolean;
   open_windows: number;
+  waiting_rows: number;
   ahead: number;
   restarts: number;
   goes_on_from: string;

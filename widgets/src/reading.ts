@@ -159,6 +159,7 @@ const metrics = shape<JobMetrics>({
   commits: flag,
   stopping: flag,
   open_windows: number,
+  waiting_rows: number,
   ahead: number,
   restarts: number,
   lost: text,

@@ -90,7 +90,8 @@ class JobResult:
     ``recoveries`` is how often it began again after a worker was lost; the rows are those of the last time.
 
     ``open_windows`` are the results of windows that ``stop`` dropped because they had not ended: one per key, or the
-    rows of a window join.
+    rows of a window join. ``waiting_rows`` are rows of ``interval_join`` and ``asof_join`` that waited for a partner
+    then.
     Seconds: ``startup`` from submission until every task ran, ``duration`` from there to the end.
     """
 
@@ -102,6 +103,7 @@ class JobResult:
     duration: float
     startup: float = 0.0
     open_windows: int = 0
+    waiting_rows: int = 0
 
     @classmethod
     def of(cls, status: RunStatus) -> JobResult:
@@ -116,12 +118,14 @@ class JobResult:
             status.changed - begun,
             begun - status.submitted,
             status.open_windows,
+            status.waiting_rows,
         )
 
     def __repr__(self) -> str:
         rows = f"{self.rows_in:,} rows in, {self.rows_out:,} rows out"
         late = f", {self.late:,} late" if self.late else ""
         dropped = f", {operator_labels.counted(self.open_windows, 'open window')} dropped" if self.open_windows else ""
+        dropped += f", {operator_labels.counted(self.waiting_rows, 'waiting row')} dropped" if self.waiting_rows else ""
         again = f", started again {operator_labels.counted(self.recoveries, 'time')}" if self.recoveries else ""
         return f"{self.name} FINISHED: {rows}{late}{dropped}{again}, {self.duration:.2f} s"
 

@@ -77,6 +77,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         commits=job.request.commits,
         stopping=job.stopping,
         open_windows=sum(task.counters.open_windows for task in job.tasks.values()),
+        waiting_rows=sum(task.counters.waiting_rows for task in job.tasks.values()),
         ahead=sum(task.counters.ahead for task in job.tasks.values()),
         error=_error(job),
         restarts=job.restarts,

@@ -35,6 +35,7 @@ def run_summary(job: JobRun) -> RunSummary:
         rows_out=rows_out,
         late=sum(counted.late for counted in counters),
         open_windows=sum(counted.open_windows for counted in counters),
+        waiting_rows=sum(counted.waiting_rows for counted in counters),
         restarts=job.restarts,
     )
 

@@ -13,10 +13,7 @@ def ended(job: JobMetrics) -> Finding | None:
         case "FINISHED":
             end = _stopped(job) if job.stopping else "The job has finished"
             rows = f"{row_count(job.rows_in.rows)} in, {row_count(job.rows_out.rows)} out"
-            dropped = (
-                f"; {job.open_windows:,} results of windows that were open are dropped" if job.open_windows else ""
-            )
-            return Finding("ended", "", f"{end}: {rows}{dropped}.")
+            return Finding("ended", "", f"{end}: {rows}{_dropped(job)}.")
         case "CANCELED":
             return _canceled(job)
         case "CANCELING":
@@ -24,6 +21,13 @@ def ended(job: JobMetrics) -> Finding | None:
         case "COMMITTING":
             return Finding("ended", "", "All rows are processed; the output is being committed.")
     return None
+
+
+def _dropped(job: JobMetrics) -> str:
+    """Return what the job dropped because its sources were stopped, as the end of a sentence."""
+    lost = [f"{job.open_windows:,} results of windows that were open"] if job.open_windows else []
+    lost += [f"{row_count(job.waiting_rows)} of joins that waited for a partner"] if job.waiting_rows else []
+    return f"; dropped: {' and '.join(lost)}" if lost else ""
 
 
 def _stopped(job: JobMetrics) -> str:

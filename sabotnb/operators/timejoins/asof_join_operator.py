@@ -87,6 +87,8 @@ class AsofJoinOperator(Operator):
         self._sides = [JoinSide(spec, inputs, port) for port in (LEFT, RIGHT)]
         self._watermark = MIN_WATERMARK
         self._ended: dict[int, EndReason] = {}
+        """The exhausted inputs: no partner can come from them. One of a stopped input could have come."""
+        self._stopped: set[int] = set()
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
@@ -119,10 +121,14 @@ class AsofJoinOperator(Operator):
     def on_watermark(self, us: int) -> Iterable[Out]:
         return self._advance(us)
 
-    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+    def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
         if reason is EndReason.EXHAUSTED:
             self._ended[port] = reason
-        return self._advance(self._watermark)
+        else:
+            self._stopped.add(port)
+        yield from self._advance(self._watermark)
+        if len(self._stopped | set(self._ended)) == len(self._sides):
+            self._ctx.counters.waiting_rows += self._waiting.unsettled()
 
     def memo(self) -> Mapping[str, Any]:
         return times_and_ends(self._watermark, self._ended)

@@ -61,6 +61,8 @@ class IntervalJoinOperator(Operator):
         self._clock = clock
         self._watermark = MIN_WATERMARK
         self._ended: dict[int, EndReason] = {}
+        """The exhausted inputs: no partner can come from them. One of a stopped input could have come."""
+        self._stopped: set[int] = set()
         self._pairs_wanted = spec.how not in ("semi", "anti")
         self._is_awaited = False
 
@@ -94,10 +96,15 @@ class IntervalJoinOperator(Operator):
             if self._has_rows():
                 self._wake_later()
 
-    def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
+    def on_end(self, port: int, reason: EndReason) -> Iterator[Out]:
         if reason is EndReason.EXHAUSTED:
             self._ended[port] = reason
-        return self._advance(self._watermark)
+        else:
+            self._stopped.add(port)
+        yield from self._advance(self._watermark)
+        if len(self._stopped | set(self._ended)) == len(self._sides):
+            waiting = [state for port, state in enumerate(self._stored) if self._settling(port).returned]
+            self._ctx.counters.waiting_rows += sum(state.unsettled() for state in waiting)
 
     def memo(self) -> Mapping[str, Any]:
         return times_and_ends(self._watermark, self._ended)

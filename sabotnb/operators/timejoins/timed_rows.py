@@ -133,6 +133,10 @@ class TimedRows:
         """The smallest time of a row that is not settled; MAX_WATERMARK if there is none."""
         return min((run.oldest() for run in self.runs), default=MAX_WATERMARK)
 
+    def unsettled(self) -> int:
+        """The number of rows that are not settled."""
+        return sum(int(np.count_nonzero(~run.settled)) for run in self.runs)
+
     def due(self, watermark: int) -> Iterator[tuple[RowRun, np.ndarray]]:
         """Settle the rows that are needed only until before ``watermark``, and yield those that were not settled."""
         for run in list(self.runs):

@@ -33,6 +33,7 @@ class CountOperator(Operator):
         self._output = output_schema(spec, inputs)
 
     def open(self, ctx: OperatorContext) -> None:
+        self._counters = ctx.counters
         self._make = numbered_maker(self._spec, self._input, ctx)
         store = CountStore(self._input, self._spec.keys, self._shape.n, self._shape.every, ctx.groups)
         self._store = ctx.keyed(StateSpec("rows"), store)
@@ -42,7 +43,11 @@ class CountOperator(Operator):
         return () if windows is None else self._results(windows)
 
     def on_end(self, port: int, reason: EndReason) -> Iterable[Out]:
-        return self._rest() if reason is EndReason.EXHAUSTED else ()
+        if reason is EndReason.EXHAUSTED:
+            return self._rest()
+        windows = self._store.rest()
+        self._counters.open_windows += 0 if windows is None else len(windows.starts)
+        return ()
 
     def _rest(self) -> Iterator[pa.RecordBatch]:
         windows = self._store.rest()

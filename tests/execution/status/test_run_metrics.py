@@ -381,7 +381,7 @@ def test_operators_and_edges_have_their_watermark_and_operators_their_late_rows(
     cluster.report(
         1,
         read0=TaskCounters(rows_in=40, late_rows={"clean": 4}, awaited={"clean": 20}, **timed),
-        write0=TaskCounters(watermarks={"write": 6}, open_windows=2),
+        write0=TaskCounters(watermarks={"write": 6}, open_windows=2, waiting_rows=5),
         write1=TaskCounters(watermarks={"write": 5}, open_windows=1),
     )
     read, write = cluster.vertex("read").operators, cluster.vertex("write").operators
@@ -391,7 +391,7 @@ def test_operators_and_edges_have_their_watermark_and_operators_their_late_rows(
         (5, None, 0, 0.0),
     ]
     assert [edge.watermark for edge in cluster.metrics().edges] == [7]
-    assert cluster.metrics().open_windows == 3
+    assert (cluster.metrics().open_windows, cluster.metrics().waiting_rows) == (3, 5)
 
 
 def test_late_rows_of_a_first_phase_are_those_of_the_operator_that_the_user_wrote():

@@ -127,10 +127,19 @@ def test_the_task_with_the_smallest_watermark_is_followed():
     assert "held by slow.csv" in why(replace(made, tasks=tasks)).sentence
 
 
-def test_a_stop_says_how_many_results_it_has_dropped():
-    stopped = job(source("rate_0"), state="FINISHED", stopping=True, bounded=False, open_windows=3)
-    sentence = "The job was stopped: 336,776 rows in, 16 rows out; 3 results of windows that were open are dropped."
-    assert why(stopped).sentence == sentence
+@pytest.mark.parametrize(
+    ("windows", "rows", "dropped"),
+    [
+        (0, 0, ""),
+        (3, 0, "; dropped: 3 results of windows that were open"),
+        (0, 1, "; dropped: 1 row of joins that waited for a partner"),
+        (3, 2, "; dropped: 3 results of windows that were open and 2 rows of joins that waited for a partner"),
+    ],
+)
+def test_a_stop_says_what_it_has_dropped(windows, rows, dropped):
+    counted = {"open_windows": windows, "waiting_rows": rows}
+    stopped = job(source("rate_0"), state="FINISHED", stopping=True, bounded=False, **counted)
+    assert why(stopped).sentence == f"The job was stopped: 336,776 rows in, 16 rows out{dropped}."
 
 
 @pytest.mark.parametrize(("share", "kind"), [(0.05, "source"), (0.07, "late")])

@@ -11,7 +11,7 @@ from time_joins import EVENTS, SCHEMAS, Run, batch_of, by_duckdb
 from sabotnb.graph import AsofJoin, TimeColumn
 from sabotnb.operators.timejoins.asof_join_operator import AsofJoinOperator
 from sabotnb.operators.timejoins.latest_rows import LatestRows
-from sabotnb.protocol import OperatorContext
+from sabotnb.protocol import EndReason, OperatorContext
 from sabotnb.testing import KeyedStateSuite
 
 DIRECTIONS = ["backward", "forward", "nearest"]
@@ -77,6 +77,22 @@ def test_a_left_row_waits_until_no_nearer_row_can_come(direction, tolerance, too
     assert operator.output_watermark(too_early) == 10
     assert partners(operator.on_watermark(too_early + 1)) == [partner]
     assert operator.output_watermark(too_early + 1) == too_early + 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "partner", "counted"),
+    [
+        (((0, EndReason.STOPPED), (1, EndReason.STOPPED)), [], 1),
+        (((0, EndReason.EXHAUSTED), (1, EndReason.STOPPED)), [], 1),
+        (((0, EndReason.STOPPED), (1, EndReason.EXHAUSTED)), [8], 0),
+    ],
+)
+def test_a_stop_counts_the_left_rows_whose_partner_is_not_certain(ends, partner, counted):
+    operator, context = opened(spec_of("backward"))
+    list(operator.process(1, batch_of(1, [("a", 8, 0)])))
+    list(operator.process(0, batch_of(0, [("a", 10, None, 0)])))
+    assert partners(out for end in ends for out in operator.on_end(*end)) == partner
+    assert context.counters.waiting_rows == counted
 
 
 def test_the_smallest_of_right_rows_at_one_time_counts_whatever_their_order():

@@ -14,6 +14,8 @@ from sabotnb.operators.timejoins.timed_rows import Settling, TimedRows
 from sabotnb.protocol import CLOCK, MAX_WATERMARK, EndReason, OperatorContext
 from sabotnb.testing import KeyedStateSuite
 
+STOPPED, EXHAUSTED = EndReason.STOPPED, EndReason.EXHAUSTED
+
 HOWS = ["inner", "left", "right", "full", "semi", "anti"]
 BOUNDS = [
     (Bound(-3), Bound(4)),
@@ -136,10 +138,31 @@ def test_rows_after_the_end_of_the_other_side_are_answered_at_once_and_not_store
     assert [state.runs for state in context.states.values()] == [[], []]
 
 
-def test_a_stop_returns_no_row_that_still_waits():
-    operator, _ = opened(spec_of("left", Bound(0), Bound(5)))
+@pytest.mark.parametrize(
+    ("how", "reasons", "counted"),
+    [
+        ("left", (STOPPED, STOPPED), 1),
+        ("left", (EXHAUSTED, STOPPED), 1),
+        ("right", (STOPPED, STOPPED), 2),
+        ("full", (STOPPED, STOPPED), 3),
+        ("anti", (STOPPED, STOPPED), 1),
+        ("inner", (STOPPED, STOPPED), 0),
+        ("semi", (STOPPED, STOPPED), 0),
+    ],
+)
+def test_a_stop_counts_the_rows_that_still_wait_and_returns_none(how, reasons, counted):
+    operator, context = opened(spec_of(how, Bound(0), Bound(5)))
+    list(operator.process(0, batch_of(0, [("a", 10, None, 0), ("b", 10, None, 0)])))
+    list(operator.process(1, batch_of(1, [("a", 12, 0), ("c", 12, 0), ("d", 13, 0)])))
+    assert [rows(operator.on_end(port, reason)) for port, reason in enumerate(reasons)] == [[], []]
+    assert context.counters.waiting_rows == counted
+
+
+def test_rows_that_wait_for_an_exhausted_input_leave_at_a_stop():
+    operator, context = opened(spec_of("left", Bound(0), Bound(5)))
     list(operator.process(0, batch_of(0, [("a", 10, None, 0)])))
-    assert [rows(operator.on_end(port, EndReason.STOPPED)) for port in (0, 1)] == [[], []]
+    assert [rows(operator.on_end(port, reason)) for port, reason in ((1, EXHAUSTED), (0, STOPPED))] == [[1], []]
+    assert context.counters.waiting_rows == 0
 
 
 def test_without_event_time_rows_meet_by_their_arrival():

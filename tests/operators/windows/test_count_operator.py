@@ -88,11 +88,12 @@ def test_counts_move_with_their_keys(rows: list[Row], more: list[Row], shape: Co
     assert found(old) + found(new) == windows([*rows, *more], shape, keyed=True, complete=True)
 
 
-def test_a_stopped_input_drops_windows_that_are_not_complete() -> None:
+def test_a_stopped_input_drops_windows_that_are_not_complete_and_counts_them() -> None:
     harness = Harness(listed(CountWindow(2, 2)), SCHEMA)
     harness.push(batch_of([("a", 1), ("a", 2), ("a", 3)]))
     harness.end(0, EndReason.STOPPED)
     assert found(harness) == [("a", [1, 2])]
+    assert harness._context.counters.open_windows == 1
 
 
 def test_top_and_reduce_of_each_window() -> None:

@@ -90,6 +90,7 @@ export function made(sketch: JobSketch): MadeJob {
     commits: true,
     stopping: false,
     open_windows: 0,
+    waiting_rows: 0,
     ahead: 0,
     restarts: 0,
     lost: "",
