@@ -99,12 +99,12 @@ class Agent(WorkerPlugin):
 
     async def sabot_probe(self, run: str, **request: Any) -> list[dict[str, Any]]:
         """Answer a client that samples an operator's output: see ``TaskRunner.probe``. Waits in a thread."""
-        probe = self._session.probe
+        probe = self._session.runner.probe
         return await self._loop.run_in_executor(self._probes, lambda: probe(RunId.parse(run), **request))
 
     async def sabot_samples(self, run: str) -> list[dict[str, Any]]:
         """Answer a client that asks for late and failing rows: see ``TaskRunner.samples``."""
-        samples = self._session.samples
+        samples = self._session.runner.samples
         return await self._loop.run_in_executor(self._probes, lambda: samples(RunId.parse(run)))
 
     # Registration
@@ -190,7 +190,7 @@ class Agent(WorkerPlugin):
 
     def _heartbeat(self) -> None:
         if not self._is_fencing():  # a heartbeat of an id that is not registered yet would be fenced
-            self._report(Heartbeat(self._session.agent, self._session.hanging()))
+            self._report(Heartbeat(self._session.agent, tuple(self._session.runner.hanging())))
 
     def _send_metrics(self) -> None:
         metrics = self._session.metrics()
@@ -198,7 +198,7 @@ class Agent(WorkerPlugin):
             self._report(metrics)
 
     def _take_out_probes(self) -> None:
-        self._session.take_out_probes()
+        self._session.runner.take_out_probes()
 
     async def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while True:

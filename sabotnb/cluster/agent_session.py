@@ -13,7 +13,6 @@ from sabotnb.config import Config
 from sabotnb.errors import SabotnbError
 from sabotnb.exchange import Exchange
 from sabotnb.protocol import (
-    Attempt,
     Command,
     Commit,
     Committed,
@@ -42,7 +41,8 @@ class AgentSession:
         self.results = Results(config)
         self._report = report
         self._exchange = Exchange(agent, config, security, self._on_peer_lost, host)
-        self._runner = TaskRunner(self._exchange, report, self.results, config)
+        self.runner = TaskRunner(self._exchange, report, self.results, config)
+        """The tasks; any thread may read them."""
         self._committing = ThreadPoolExecutor(4, "sabot-commit")
         self._blobs: dict[RunId, Mapping[str, bytes]] = {}
 
@@ -52,21 +52,21 @@ class AgentSession:
 
     def end(self) -> None:
         """Drop every task, channel and result."""
-        self._runner.stop()
+        self.runner.stop()
         self._exchange.stop()
         self._committing.shutdown(wait=False)
 
     def deploy(self, deployment: Deployment, blobs: Mapping[str, bytes]) -> None:
         """Start tasks; an error that prevents it is reported as their failure. StaleMessage if the run is over."""
         self._blobs[deployment.run] = blobs
-        self._runner.deploy(deployment, blobs)
+        self.runner.deploy(deployment, blobs)
 
     def command(self, command: Command) -> None:
         """Pass a command on to the job's tasks; StaleMessage if they are over."""
         if isinstance(command, EndRun | DropRun):
             self._blobs.pop(command.run, None)
         if not isinstance(command, EndRun):
-            self._runner.command(command)
+            self.runner.command(command)
 
     def commit(self, instruction: Commit, blobs: Mapping[str, bytes]) -> None:
         """Commit or abort a job's output in a thread, and report the result."""
@@ -74,24 +74,8 @@ class AgentSession:
 
     def metrics(self) -> MetricsReported:
         """Counters and queues of every task now."""
-        runner = self._runner
+        runner = self.runner
         return MetricsReported(self.agent, runner.metrics(), runner.sent(), runner.queues(), time.monotonic())
-
-    def hanging(self) -> tuple[Attempt, ...]:
-        """Canceled attempts that are no longer waited for, although their threads run; from any thread."""
-        return tuple(self._runner.hanging())
-
-    def probe(self, run: RunId, **request: Any) -> list[dict[str, Any]]:
-        """Sample an operator's output: see ``TaskRunner.probe``; from any thread."""
-        return self._runner.probe(run, **request)
-
-    def samples(self, run: RunId) -> list[dict[str, Any]]:
-        """Late and failing rows: see ``TaskRunner.samples``; from any thread."""
-        return self._runner.samples(run)
-
-    def take_out_probes(self) -> None:
-        """Remove the probes without a recent request; from any thread."""
-        self._runner.take_out_probes()
 
     def _on_peer_lost(self, peer: str, reason: str) -> None:
         self._report(PeerLost(self.agent, peer, reason))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
+AGENTS = ""
+"""The topic for changes among the agents; every other topic is the name of a job."""
+
 
 class ChangeNotifier:
     """Waiters by topic. Belongs to one event loop."""

@@ -254,11 +254,11 @@ class ClusterClient:
 
     def wait_agents(self, count: int, timeout: float) -> None:
         """Return when exactly ``count`` agents are registered; EnvError after ``timeout`` seconds."""
-        answer = self.run(
-            lambda: self._scheduler.sabot_wait_agents(count=count, seconds=timeout), timeout + ANSWER_SECONDS
-        )
-        if answer != count:
-            raise EnvError(f"{answer} instead of {count} agents are registered after {timeout:g} s; see env.check()")
+        registered = len(self._watch(Watch(ViewKind.AGENTS, seconds=timeout, agents=count)).views[0])
+        if registered != count:
+            raise EnvError(
+                f"{registered} instead of {count} agents are registered after {timeout:g} s; see env.check()"
+            )
 
     def let_go(self, count: int) -> tuple[int, list[Any]]:
         """Close ``count`` idle agents to new tasks; returns how many are idle, and the chosen Dask names."""

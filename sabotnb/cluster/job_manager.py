@@ -28,7 +28,7 @@ from distributed.scheduler import WorkerState
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.agent_requests import AgentRequests
 from sabotnb.cluster.blob_store import Blobs
-from sabotnb.cluster.change_notifier import ChangeNotifier
+from sabotnb.cluster.change_notifier import AGENTS, ChangeNotifier
 from sabotnb.cluster.edits import Edits
 from sabotnb.cluster.machine_driver import MachineDriver
 from sabotnb.cluster.metrics_page import serve_metrics
@@ -55,9 +55,6 @@ from sabotnb.protocol import (
 from sabotnb.task import SourceWarnings
 
 logger = logging.getLogger("sabotnb.job_manager")
-
-AGENTS = ""
-"""The topic for changes among the agents; every other topic is the name of a job."""
 
 
 def _later_number(last: int) -> int:
@@ -98,7 +95,6 @@ class JobManager(SchedulerPlugin):
                 for handler in (
                     self.sabot_enroll,
                     self.sabot_register,
-                    self.sabot_wait_agents,
                     self.sabot_let_go,
                     self.sabot_take_away,
                     self.sabot_command,
@@ -179,13 +175,6 @@ class JobManager(SchedulerPlugin):
         await self._roster.register(info.id)
         self._driver.take(AgentUp(info))
         self.topics.wake(AGENTS)
-
-    async def sabot_wait_agents(self, count: int, seconds: float) -> int:
-        """Wait until there are ``count`` agents, at most ``seconds``; returns how many there are."""
-        deadline = self._loop.time() + seconds
-        while len(self._machine.agents) != count and (left := deadline - self._loop.time()) > 0:
-            await self.topics.wait_changed((AGENTS,), left)
-        return len(self._machine.agents)
 
     def _agent_left(self, agent: str, reason: str) -> None:
         self._driver.agent_left(agent, reason)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sabotnb.cluster import control_codec
-from sabotnb.cluster.change_notifier import ChangeNotifier
+from sabotnb.cluster.change_notifier import AGENTS, ChangeNotifier
 from sabotnb.execution import Overview
 from sabotnb.protocol import RunRef, Stamp, Unsent, Until, ViewKind, Watch, Watched, job_of
 
@@ -28,11 +28,18 @@ class WatchServer:
     async def sabot_watch(self, question: bytes) -> bytes:
         """Return the ``Watched`` that answers a ``Watch``."""
         watch: Watch = control_codec.loads(question)
-        if watch.until is Until.CHANGED:
+        if watch.agents is not None:
+            await self._wait_agents(watch.agents, watch.seconds)
+        elif watch.until is Until.CHANGED:
             await self._changes.wait_changed([job_of(run) for run in watch.runs], watch.seconds)
         elif watch.until is not Until.NOW:
             await self._wait_until(watch)
         return control_codec.dumps(Watched(self._loop.time(), tuple(self._views(watch))))
+
+    async def _wait_agents(self, count: int, seconds: float) -> None:
+        deadline = self._loop.time() + seconds
+        while len(self._overview.slots()) != count and (left := deadline - self._loop.time()) > 0:
+            await self._changes.wait_changed((AGENTS,), left)
 
     async def _wait_until(self, watch: Watch) -> None:
         deadline = self._loop.time() + watch.seconds

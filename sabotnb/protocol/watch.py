@@ -73,7 +73,8 @@ class Watch:
     """Asks for ``view`` of each of ``runs`` when ``until`` holds for one of them, or after ``seconds``.
 
     ``known`` are the stamps of the metrics that the client has, run by run (None: it has none), or empty. ``PLACED``
-    means in an epoch after ``beyond``: a run that starts again gets other slots.
+    means in an epoch after ``beyond``: a run that starts again gets other slots. ``AGENTS`` is answered when ``agents``
+    are registered; at once if it is None.
     """
 
     view: ViewKind
@@ -82,6 +83,7 @@ class Watch:
     seconds: float = 0.0
     known: tuple[Stamp | None, ...] = ()
     beyond: int = 0
+    agents: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,12 @@ def test_the_views_of_the_cluster_name_no_run(pending):
     assert [(run.job, run.state) for run in runs] == [("first", "RUNNING"), ("job", "PENDING")]
 
 
+@pytest.mark.parametrize(("count", "seconds"), [(1, HOUR), (2, 0.0)])
+def test_a_question_for_a_number_of_agents_is_answered_when_it_is_reached_or_after_its_time(pending, count, seconds):
+    (agents,) = watched(pending, Watch(ViewKind.AGENTS, seconds=seconds, agents=count))
+    assert len(agents) == 1
+
+
 @pytest.mark.parametrize("view", [ViewKind.CHANNELS, ViewKind.HISTORY])
 def test_rows_of_metrics_are_plain(running, view):
     assert watched(running, Watch(view, (JOB,))) == ([],)
