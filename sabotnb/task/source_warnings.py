@@ -28,4 +28,4 @@ class SourceWarnings:
         self._logged[run.job] = run, {fault} | (faults if run == known else set())
         if len(self._logged) > MOST_JOBS:
             del self._logged[next(iter(self._logged))]
-        log.warning("%s: %s", warned.operator, warned.message)
+        log.warning("%s", warned.message)
