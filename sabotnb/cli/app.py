@@ -130,7 +130,7 @@ def compare(
     except EnvError as error:
         typer.echo(error, err=True)
         raise typer.Exit(2) from None
-    raise typer.Exit(1 if any(one.status == "error" for case in results for one in case.values()) else 0)
+    raise typer.Exit(1 if any(result.status == "error" for case in results for result in case.values()) else 0)
 
 
 @bench.command()
@@ -176,7 +176,7 @@ def _measure(run: Callable[[Any, Path | None, Any], Sequence[Mapping[str, Any]]]
     except EnvError as error:
         typer.echo(error, err=True)
         raise typer.Exit(2) from None
-    raise typer.Exit(1 if any(one.status == "error" for case in results for one in case.values()) else 0)
+    raise typer.Exit(1 if any(result.status == "error" for case in results for result in case.values()) else 0)
 
 
 @bench.command()

@@ -174,7 +174,7 @@ def _ahead(metrics: JobMetrics) -> Iterator[str]:
 
 def _late(metrics: JobMetrics) -> Iterator[str]:
     """Yield a sentence per operator that has lost many of its rows to lateness, unless the finding says so."""
-    for operator in (one for vertex in metrics.vertices for one in vertex.operators):
+    for operator in (operator for vertex in metrics.vertices for operator in vertex.operators):
         if operator.late_share > MANY_LATE and (metrics.finding is None or metrics.finding.kind != "late"):
             share = f"{operator.late_share * 100:.0f} % of the input of {_name(operator.id)}"
             yield f"⚠ {number_format.count(operator.late)} late rows, {share}: max_delay= or .side('late') keeps them"
@@ -319,9 +319,9 @@ def _name(name: str) -> str:
     return text_limits.cut(name, text_limits.OPERATOR)
 
 
-def _table(number: int, thing: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
+def _table(number: int, noun: str, columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    title = operator_labels.counted(number, thing) + (f", {len(rows)} listed" if len(rows) < number else "")
+    title = operator_labels.counted(number, noun) + (f", {len(rows)} listed" if len(rows) < number else "")
     names, numeric = [name for name, _ in columns], [right for _, right in columns]
     return theme.folded(title, theme.table(names, rows, numeric), opened=False)

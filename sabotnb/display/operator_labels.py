@@ -54,9 +54,9 @@ def count(rows: int) -> str:
     return counted(rows, "row")
 
 
-def counted(number: int, thing: str) -> str:
+def counted(number: int, noun: str) -> str:
     """Return a number of things: ``1 task``, ``4 tasks``."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _projection(spec: Project, columns: Iterable[str]) -> str:

@@ -165,7 +165,7 @@ def replaced(name: str) -> Failure:
     return Failure(JobReplaced.__name__, f"job {name!r} was replaced by a newer run: sb.attach({name!r})")
 
 
-def commit_given_up(job: JobRun, cause: str) -> Failure:
+def commit_impossible(job: JobRun, cause: str) -> Failure:
     """A run has output that is complete, at its end or up to a stored cut, but no agent is left to commit it."""
     if job.cuts.commits:
         return Failure(AgentLost.__name__, _cuts_given_up(job, cause))

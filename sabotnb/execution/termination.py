@@ -304,7 +304,7 @@ class Termination:
         """No agent commits or aborts the output of ``job``: what is prepared stays as it is, and the run ends."""
         job.output_stays = True
         if job.state is JobState.COMMITTING or job.cuts.commits:
-            failure = replies.commit_given_up(job, cause)
+            failure = replies.commit_impossible(job, cause)
             job.cuts.commits.clear()
             yield from self._fail_commit(now, job, failure)
         yield from self.wind_up(now, job)

@@ -189,11 +189,11 @@ def walk(node: Node) -> Iterator[Node]:
     """``node`` and everything below it, each object once, parents first, left to right."""
     waiting, met = [node], set[int]()
     while waiting:
-        one = waiting.pop()
-        if id(one) not in met:
-            met.add(id(one))
-            yield one
-            waiting.extend(reversed(children(one)))
+        node = waiting.pop()
+        if id(node) not in met:
+            met.add(id(node))
+            yield node
+            waiting.extend(reversed(children(node)))
 
 
 def facts_of(node: Node) -> Facts:

@@ -108,7 +108,7 @@ def _case(node: Call) -> list[Part]:
 
 def _coalesce(node: Call) -> list[Part]:
     """Write ``coalesce``, where a text constant needs ``lit``: a bare string would be the name of a column."""
-    values: list[list[Part]] = [["lit(", one, ")"] if _is_text_literal(one) else [one] for one in node.args]
+    values: list[list[Part]] = [["lit(", arg, ")"] if _is_text_literal(arg) else [arg] for arg in node.args]
     return ["coalesce(", *_joined(values, ", "), ")"]
 
 

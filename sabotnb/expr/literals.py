@@ -154,17 +154,17 @@ def _of_numpy(value: Any, data_type: pa.DataType | None) -> Literal:
     return literal_of(value.item(), data_type)
 
 
-def _plain(one: pa.Scalar) -> Any:
+def _plain(scalar: pa.Scalar) -> Any:
     """The value as ``Literal`` holds it: temporal values as the integer that they are stored as."""
-    if not one.is_valid:
+    if not scalar.is_valid:
         return None
-    if _counted(one.type):
-        return one.value
-    if t.is_list(one.type) or t.is_large_list(one.type):
-        return tuple(_plain(value) for value in one.values)
-    if t.is_dictionary(one.type):
-        return _plain(one.value)
-    return one.as_py()
+    if _counted(scalar.type):
+        return scalar.value
+    if t.is_list(scalar.type) or t.is_large_list(scalar.type):
+        return tuple(_plain(value) for value in scalar.values)
+    if t.is_dictionary(scalar.type):
+        return _plain(scalar.value)
+    return scalar.as_py()
 
 
 def _counted(data_type: pa.DataType) -> bool:

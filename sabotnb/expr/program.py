@@ -76,7 +76,9 @@ def runner(step: CompiledStep) -> Callable[[pa.RecordBatch], Any]:
     """Return a function of batches that computes ``step``; ExpressionError if that takes too many steps."""
     programs = _programs(step)
     if len(programs) == 1:
-        program = [(one.step.compute, one.args, one.last_used) for one in programs[id(step)]]
+        program = [
+            (instruction.step.compute, instruction.args, instruction.last_used) for instruction in programs[id(step)]
+        ]
         return lambda batch: _straight(program, batch)
     return lambda batch: _branching(programs, step, batch)
 
@@ -90,8 +92,10 @@ def _programs(root: CompiledStep) -> Mapping[int, Program]:
         programs[id(head)] = _program(head)
     for step in bottom_up((root,), _below):  # branches come before the step that they belong to
         if id(step) in programs:
-            inside = [one.step for one in programs[id(step)]]
-            length[id(step)] = len(inside) + sum(length[id(branch)] for one in inside for branch in one.branches)
+            inside = [instruction.step for instruction in programs[id(step)]]
+            length[id(step)] = len(inside) + sum(
+                length[id(branch)] for compiled in inside for branch in compiled.branches
+            )
     if length[id(root)] > MOST_STEPS:
         raise ExpressionError(
             f"the expression takes {length[id(root)]:.1e} steps, because conditions that may raise use it again and "

@@ -39,23 +39,35 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
 def _explanation(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> InvalidUse | None:
     signature = inspect.signature(function)
     receiver = [name for name in signature.parameters if name in ("self", "cls")]
-    parameters = [one for name, one in signature.parameters.items() if name not in receiver]
+    parameters = [parameter for name, parameter in signature.parameters.items() if name not in receiver]
     called = _called(function, is_method=bool(receiver))
     takes = f"It takes {', '.join(map(_written, parameters))}" if parameters else "It takes no arguments"
-    open_keywords = any(one.kind is one.VAR_KEYWORD for one in parameters)
-    named = {one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)}
+    open_keywords = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    named = {
+        parameter.name
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
     unknown = [] if open_keywords else [name for name in kwargs if name not in named]
     if unknown:
         first = args[len(receiver)] if len(args) > len(receiver) else "1h"
         advice = _instead(function.__name__, unknown[0], kwargs[unknown[0]], named, first)
         return InvalidUse(f"{called} has no argument {unknown[0]!r}. {takes}{advice}")
-    places = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    places = [
+        parameter
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
     given = len(args) - len(receiver)
     if given > len(places):
         advice = f". Write {POSITIONAL[function.__name__]}" if function.__name__ in POSITIONAL else ""
         return InvalidUse(f"{called} got {given} positional arguments, and takes {len(places)}. {takes}{advice}")
-    taken = {one.name for one in places[:given]} | set(kwargs)
-    missing = [one.name for one in parameters if one.default is one.empty and one.name not in taken and _is_one(one)]
+    taken = {parameter.name for parameter in places[:given]} | set(kwargs)
+    missing = [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.name not in taken and _is_one(parameter)
+    ]
     if missing:
         advice = f". Write {MISSING[function.__name__]}" if function.__name__ in MISSING else ""
         return InvalidUse(f"{called} needs {' and '.join(missing)}. {takes}{advice}")
@@ -96,7 +108,7 @@ def _code(method: str, keyword: str, value: Any, named: set[str], first: Any) ->
         swapped = isinstance(value, Mapping)  # pandas: rename(columns={'x': 'z'})
         return f".rename({value!r})" if swapped else f".rename({{{keyword!r}: {_short(value)}}})"
     if method in SOURCES:
-        option = next((one for one, names in OPTIONS.items() if keyword in names and one in named), None)
+        option = next((option for option, names in OPTIONS.items() if keyword in names and option in named), None)
         begun = f"sb.Stream.{method}('data.{method.removeprefix('from_')}'"
         if option is not None:
             return f"{begun}, {option}={_short(value)})"

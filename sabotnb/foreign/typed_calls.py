@@ -66,7 +66,9 @@ def arguments_of(call: ast.Call) -> str:
 def _compiled_call(frame: FrameType, name: str) -> ast.Call | None:
     """The call that follows in the bytecode, if all its arguments are positional constants."""
     values: list[ast.expr] = []
-    following = (one for one in dis.get_instructions(frame.f_code) if one.offset > frame.f_lasti)
+    following = (
+        instruction for instruction in dis.get_instructions(frame.f_code) if instruction.offset > frame.f_lasti
+    )
     for instruction in following:
         if instruction.opname == "LOAD_CONST":
             values.append(ast.Constant(instruction.argval))

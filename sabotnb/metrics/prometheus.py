@@ -85,7 +85,12 @@ def _families(jobs: Sequence[JobMetrics]) -> Iterable[Metric]:
     running = [job for job in jobs if not job.terminal]
     tasks = [(_labels(job, task), task) for job in running for task in job.tasks]
     yield from _group("task", ["job", "vertex", "task", "agent"], TASK, tasks)
-    operators = [([job.job, one.id], one) for job in running for vertex in job.vertices for one in vertex.operators]
+    operators = [
+        ([job.job, operator.id], operator)
+        for job in running
+        for vertex in job.vertices
+        for operator in vertex.operators
+    ]
     yield from _group("operator", ["job", "operator"], OPERATOR, operators)
     edges = [([job.job, _path(edge)], edge) for job in running for edge in job.edges]
     yield from _group("edge", ["job", "edge"], EDGE, edges)

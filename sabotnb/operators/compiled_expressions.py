@@ -25,8 +25,8 @@ class CompiledExpressions:
 
     def load(self) -> None:
         """Unpickle the user's functions, so that a missing module is reported before any row is processed."""
-        for one in self._exprs:
-            for function in functions(one):
+        for expression in self._exprs:
+            for function in functions(expression):
                 function.load()
 
     def __call__(self, batch: pa.RecordBatch) -> list[pa.Array]:
@@ -42,4 +42,6 @@ class CompiledExpressions:
     def _compile(self, schema: pa.Schema) -> None:
         self._schema = schema
         ordered = with_orders_of(schema, self._planned)
-        self._compiled: list[CompiledExpression] = [compile(one, ordered, self._met) for one in self._exprs]
+        self._compiled: list[CompiledExpression] = [
+            compile(expression, ordered, self._met) for expression in self._exprs
+        ]

@@ -103,7 +103,7 @@ def _batches(frame: Any, spec: MapBatches) -> Iterable[pa.RecordBatch]:
         return (_from_arrow(batch, spec) for batch in batches)
     # Other libraries have fewer types than Arrow, so a column may come back as another type.
     columns = (dict(zip(batch.schema.names, batch.columns, strict=True)) for batch in batches)
-    return (_from_columns(one, spec, strict=False) for one in columns)
+    return (_from_columns(values, spec, strict=False) for values in columns)
 
 
 def _from_columns(columns: Mapping[str, Any], spec: MapBatches, *, strict: bool = True) -> pa.RecordBatch:

@@ -30,10 +30,10 @@ class RowResults:
     def of(self, call: Callable[[], Any], row: Row) -> Iterator[Row]:
         """The results of ``call`` for ``row``, checked to be dicts with declared columns."""
         try:
-            for one in dicts(call()):
-                if not self._names.issuperset(one):
-                    raise self.wrong(_stranger(one, self._spec.schema), row)
-                yield one
+            for result in dicts(call()):
+                if not self._names.issuperset(result):
+                    raise self.wrong(_stranger(result, self._spec.schema), row)
+                yield result
         except UserFunctionError:
             raise
         except WrongResult as wrong:
@@ -68,12 +68,12 @@ def dicts(result: Any) -> Iterator[Row]:
     if result is None:
         return
     single = isinstance(result, Mapping | str | bytes) or not isinstance(result, Iterable)
-    for one in (result,) if single else result:
-        if not isinstance(one, Mapping):
+    for returned in (result,) if single else result:
+        if not isinstance(returned, Mapping):
             raise WrongResult(
-                f"gave {one!r} ({type(one).__name__}); it must give a dict, None, or an iterable of dicts"
+                f"gave {returned!r} ({type(returned).__name__}); it must give a dict, None, or an iterable of dicts"
             )
-        yield one
+        yield returned
 
 
 def awaited(function: Callable[..., Any], row: Row) -> Any:

@@ -118,7 +118,9 @@ class JobTopology:
 
     def vertex_of(self, operator: str) -> JobVertex | None:
         """The vertex in whose chain ``operator`` runs; None if there is none."""
-        return next((one for one in self.vertices.values() if any(op.id == operator for op in one.operators)), None)
+        return next(
+            (vertex for vertex in self.vertices.values() if any(op.id == operator for op in vertex.operators)), None
+        )
 
     def edges_into(self, vertex: str) -> tuple[JobEdge, ...]:
         """The edges into ``vertex``."""

@@ -68,13 +68,13 @@ def _deployment() -> tuple[Deployment, dict[str, bytes]]:
     counts = spread.group_by("value").agg(n=sb.count()).named("counts", parallelism=TASKS // 2 - 1)
     graph = physical(counts.to_job_graph(), 1)
     execution, blobs = execution_graph_codec.dump(graph)
-    tasks = [TaskId(RUN, one.id, index) for one in graph.vertices.values() for index in range(one.parallelism)]
+    tasks = [TaskId(RUN, vertex.id, index) for vertex in graph.vertices.values() for index in range(vertex.parallelism)]
     attempts = {task: Attempt(task, number, FIRST_EPOCH) for number, task in enumerate(tasks)}
     numbers = {
-        one.id: tuple(attempts[TaskId(RUN, one.id, index)].number for index in range(one.parallelism))
-        for one in graph.vertices.values()
+        vertex.id: tuple(attempts[TaskId(RUN, vertex.id, index)].number for index in range(vertex.parallelism))
+        for vertex in graph.vertices.values()
     }
-    specs = {one.id: one.operators[0].spec for one in graph.vertices.values()}
+    specs = {vertex.id: vertex.operators[0].spec for vertex in graph.vertices.values()}
     splits = tuple(
         AssignSplits(attempt, tuple(connectors.source(spec).splits()), SplitsLeft())
         for task, attempt in attempts.items()
@@ -84,7 +84,7 @@ def _deployment() -> tuple[Deployment, dict[str, bytes]]:
         RUN,
         FIRST_EPOCH,
         execution,
-        Placement({one.id: ("bench",) * one.parallelism for one in graph.vertices.values()}, numbers, {}),
+        Placement({vertex.id: ("bench",) * vertex.parallelism for vertex in graph.vertices.values()}, numbers, {}),
         tuple(attempts.values()),
         splits,
     ), blobs

@@ -124,8 +124,10 @@ def _fan(figures: dict[str, float]) -> Make:
         for output in outputs:
             output.emit(End())
         _read(gates)
-        traffic = [one for output in outputs for one in output.statistics()]
-        figures["rows_per_batch"] = sum(one.rows for one in traffic) / sum(one.batches for one in traffic)
+        traffic = [statistic for output in outputs for statistic in output.statistics()]
+        figures["rows_per_batch"] = sum(statistic.rows for statistic in traffic) / sum(
+            statistic.batches for statistic in traffic
+        )
         exchange.stop()
 
     return lambda: run

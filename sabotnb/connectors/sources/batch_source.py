@@ -242,7 +242,9 @@ class BatchSource:
     def _has_rows(self, part: Split) -> bool:
         """True if ``part`` has a row, or cannot be read: its task raises the error then."""
         try:
-            return any(isinstance(one, pa.RecordBatch) and one.num_rows for one in self._connector.batches(part, 1))
+            return any(
+                isinstance(batch, pa.RecordBatch) and batch.num_rows for batch in self._connector.batches(part, 1)
+            )
         except SabotnbError:
             return True
 

@@ -57,7 +57,9 @@ def _no_output_yet(job: JobMetrics) -> Finding | None:
 
 
 def _awaiting(job: JobMetrics) -> Iterator[tuple[VertexMetrics, OperatorMetrics]]:
-    return ((vertex, one) for vertex in job.vertices for one in vertex.operators if one.awaited is not None)
+    return (
+        (vertex, operator) for vertex in job.vertices for operator in vertex.operators if operator.awaited is not None
+    )
 
 
 def _waits(job: JobMetrics, vertex: VertexMetrics, operator: OperatorMetrics, lead: str) -> Finding:
@@ -76,7 +78,7 @@ def _held(job: JobMetrics, vertex: VertexMetrics, *, known: bool) -> tuple[str, 
     if task is None or task.holder is None:
         return (", and stands still as no input has rows" if known else ""), EARLY
     name = _file(task.holder.split) or short(task.vertex)
-    others = any(one is not task and not one.over and one.holder and one.holder.split for one in job.tasks)
+    others = any(other is not task and not other.over and other.holder and other.holder.split for other in job.tasks)
     if task.holder.quiet >= QUIET:
         return f", held by {name} (idle {task.holder.quiet:.0f} s)", LEAVE_OUT if others else EARLY
     if not known:

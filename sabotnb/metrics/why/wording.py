@@ -18,7 +18,7 @@ def written(vertex: VertexMetrics, operator: str = "") -> str:
     The optimizer adds first phases, whose names the user did not write.
     """
     name = operator or vertex.id
-    return next((one.part_of for one in vertex.operators if one.id == name and one.part_of), name)
+    return next((operator.part_of for operator in vertex.operators if operator.id == name and operator.part_of), name)
 
 
 def short(name: str) -> str:

@@ -67,7 +67,11 @@ def files_lines(files: Mapping[tuple[str, str], Mapping[str, TableFacts]]) -> li
 def errors(results: Results) -> list[str]:
     """What went wrong, in full."""
     every = (result for case in results for result in case.values())
-    return [f"{one.suite} {one.case.name}, {one.engine}: {one.detail}" for one in every if one.status == "error"]
+    return [
+        f"{measured.suite} {measured.case.name}, {measured.engine}: {measured.detail}"
+        for measured in every
+        if measured.status == "error"
+    ]
 
 
 def _is_told(result: Measured) -> bool:

@@ -1,4 +1,4 @@
-"""What a case of ``sabotnb bench recovery`` measures: figures, some of which have a target."""
+"""What a case of ``sabotnb bench recovery`` measures: measurements, some of which have a target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Measurement:
     """One number of one run; ``most`` is the target, None if it has none."""
 
     name: str
@@ -19,8 +19,8 @@ class Figure:
     most: float | None = None
 
 
-Run: TypeAlias = Callable[[], Sequence[Figure]]
-"""Runs a case once; all runs of a case return figures of the same names."""
+Run: TypeAlias = Callable[[], Sequence[Measurement]]
+"""Runs a case once; all runs of a case return measurements of the same names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class RecoveryCase:
 
 
 @dataclass(frozen=True, slots=True)
-class MedianFigure:
-    """A figure over all runs."""
+class MedianMeasurement:
+    """A measurement over all runs."""
 
     name: str
     unit: str
@@ -55,7 +55,7 @@ class MedianFigure:
         return "reached" if self.median <= self.most else f"missed: {self.median / self.most:.1f} x"
 
     def as_json(self) -> dict[str, Any]:
-        """The figure as a JSON object."""
+        """The measurement as a JSON object."""
         reached = None if self.most is None else self.median <= self.most
         return {
             "name": self.name,
@@ -75,20 +75,23 @@ class CaseResult:
     title: str
     status: str = "ok"
     detail: str = ""
-    figures: Sequence[MedianFigure] = field(default_factory=tuple)
+    measurements: Sequence[MedianMeasurement] = field(default_factory=tuple)
 
     @property
     def runs(self) -> int:
         """How often it was run."""
-        return max((len(figure.values) for figure in self.figures), default=0)
+        return max((len(measurement.values) for measurement in self.measurements), default=0)
 
 
-def medians(runs: Iterable[Sequence[Figure]]) -> list[MedianFigure]:
-    """Return the figures over all runs, in the order of the first run."""
+def medians(runs: Iterable[Sequence[Measurement]]) -> list[MedianMeasurement]:
+    """Return the measurements over all runs, in the order of the first run."""
     values: dict[str, list[float]] = {}
-    first: dict[str, Figure] = {}
+    first: dict[str, Measurement] = {}
     for run in runs:
-        for figure in run:
-            first.setdefault(figure.name, figure)
-            values.setdefault(figure.name, []).append(figure.value)
-    return [MedianFigure(name, one.unit, one.most, tuple(values[name])) for name, one in first.items()]
+        for measurement in run:
+            first.setdefault(measurement.name, measurement)
+            values.setdefault(measurement.name, []).append(measurement.value)
+    return [
+        MedianMeasurement(name, measurement.unit, measurement.most, tuple(values[name]))
+        for name, measurement in first.items()
+    ]

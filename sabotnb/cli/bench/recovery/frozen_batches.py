@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from sabotnb.cli.bench.recovery.case_measurements import Measurement, RecoveryCase, Run
 from sabotnb.cli.bench.recovery.keyed_draws import SCHEMA, mixed
-from sabotnb.cli.bench.recovery.target_figures import Figure, RecoveryCase, Run
 from sabotnb.graph import AggregateColumn
 from sabotnb.protocol import RunId, StateSpec, TaskId
 from sabotnb.state import GroupedAggregates
@@ -60,7 +60,7 @@ def _open(folder: Path, keys: int) -> Iterator[Run]:
     yield lambda: _run(state, keys, str(folder), next(cuts))
 
 
-def _run(state: GroupedAggregates, keys: int, storage: str, cut: int) -> list[Figure]:
+def _run(state: GroupedAggregates, keys: int, storage: str, cut: int) -> list[Measurement]:
     drawn = [_batch(mixed(np.arange(BATCH) + number * BATCH) % np.uint64(keys)) for number in range(NORMAL)]
     before = [_update(state, batch) for batch in drawn]
     began = time.perf_counter()
@@ -77,16 +77,20 @@ def _run(state: GroupedAggregates, keys: int, storage: str, cut: int) -> list[Fi
     ((seconds, nbytes),) = written
     wall, cpu = (statistics.median(times) for times in zip(*before, strict=True))
     return [
-        Figure("pause", pause * 1e3, "ms", TARGET_PAUSE_MS),
-        Figure("normal batch", wall * 1e3, "ms"),
-        Figure("longest normal batch / median", max(before)[0] / wall, "x"),
-        Figure("longest batch behind the cut / median", max(behind)[0] / wall, "x", TARGET_LONGEST),
-        Figure("the same by CPU time of the thread", max(one for _, one in behind) / cpu, "x", TARGET_LONGEST),
-        Figure(
-            "median batch while the state is written / median", statistics.median(one for one, _ in behind) / wall, "x"
+        Measurement("pause", pause * 1e3, "ms", TARGET_PAUSE_MS),
+        Measurement("normal batch", wall * 1e3, "ms"),
+        Measurement("longest normal batch / median", max(before)[0] / wall, "x"),
+        Measurement("longest batch behind the cut / median", max(behind)[0] / wall, "x", TARGET_LONGEST),
+        Measurement(
+            "the same by CPU time of the thread", max(seconds for _, seconds in behind) / cpu, "x", TARGET_LONGEST
         ),
-        Figure("writing the state", seconds, "s"),
-        Figure("state file", nbytes / 1e6, "MB"),
+        Measurement(
+            "median batch while the state is written / median",
+            statistics.median(seconds for seconds, _ in behind) / wall,
+            "x",
+        ),
+        Measurement("writing the state", seconds, "s"),
+        Measurement("state file", nbytes / 1e6, "MB"),
     ]
 
 

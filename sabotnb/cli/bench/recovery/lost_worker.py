@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import sabotnb as sb
 from sabotnb import col
 from sabotnb.cli.bench.recovery.bench_jobs import canceled, cluster, wait_for, wait_running
-from sabotnb.cli.bench.recovery.target_figures import Figure, RecoveryCase, Run
+from sabotnb.cli.bench.recovery.case_measurements import Measurement, RecoveryCase, Run
 
 KEYS = 1000
 UPDATE_EVERY = "100ms"
@@ -67,7 +67,7 @@ def _open(folder: Path, per_second: int, sent: signal.Signals, targets: Targets)
     yield lambda: _lost(folder, per_second, sent, targets)
 
 
-def _lost(folder: Path, per_second: int, sent: signal.Signals, targets: Targets) -> list[Figure]:
+def _lost(folder: Path, per_second: int, sent: signal.Signals, targets: Targets) -> list[Measurement]:
     arrivals: list[Arrival] = []
     lock = threading.Lock()
 
@@ -100,9 +100,9 @@ def _lost(folder: Path, per_second: int, sent: signal.Signals, targets: Targets)
                     os.kill(pid, signal.SIGKILL)
     first, caught_up = found or (math.inf, math.inf)
     return [
-        Figure("first new result", first, "s", targets[0]),
-        Figure("caught up", caught_up, "s", targets[1]),
-        Figure("normally late", normal, "s"),
+        Measurement("first new result", first, "s", targets[0]),
+        Measurement("caught up", caught_up, "s", targets[1]),
+        Measurement("normally late", normal, "s"),
     ]
 
 
@@ -117,7 +117,7 @@ def _pid_of_source(job: sb.Job, env: sb.Env) -> int:
 def normally_late(arrivals: list[Arrival], lost_at: float) -> float:
     """How late a result was at most in the seconds before the loss."""
     return max(
-        (one.late for one in arrivals if lost_at - STEADY_SECONDS < one.at <= lost_at),
+        (arrival.late for arrival in arrivals if lost_at - STEADY_SECONDS < arrival.at <= lost_at),
         default=0.0,
     )
 
@@ -127,14 +127,14 @@ def recovered(arrivals: list[Arrival], lost_at: float, now: float) -> tuple[floa
 
     The first new result ends the longest silence behind the loss: those before it were under way already.
     """
-    after = [one for one in arrivals if one.at > lost_at]
+    after = [arrival for arrival in arrivals if arrival.at > lost_at]
     if not after:
         return None
-    begins = [lost_at, *(one.at for one in after)]
+    begins = [lost_at, *(arrival.at for arrival in after)]
     silences = [later.at - earlier for earlier, later in zip(begins, after, strict=False)]
     first = max(range(len(after)), key=silences.__getitem__)
     limit = normally_late(arrivals, lost_at) + TOLERATED_SECONDS
-    late = [number for number, one in enumerate(after) if one.late > limit]
+    late = [number for number, arrival in enumerate(after) if arrival.late > limit]
     on_time = max(first, late[-1] + 1 if late else 0)
     if not late or on_time >= len(after) or now - after[on_time].at < QUIET_SECONDS:
         return None

@@ -1,4 +1,4 @@
-"""``sabotnb bench recovery``: run the cases within a time, and print their figures beside the targets."""
+"""``sabotnb bench recovery``: run the cases within a time, and print their measurements beside the targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from rich.table import Table
 from sabotnb.cache import cache_root
 from sabotnb.cli.bench.compare.measured import machine
 from sabotnb.cli.bench.recovery import frozen_batches, lost_worker, restored_keys, store_writes
-from sabotnb.cli.bench.recovery.target_figures import CaseResult, Figure, MedianFigure, RecoveryCase, medians
+from sabotnb.cli.bench.recovery.case_measurements import (
+    CaseResult,
+    Measurement,
+    MedianMeasurement,
+    RecoveryCase,
+    medians,
+)
 from sabotnb.errors import SabotnbError
 
 KEYS = (1_000_000, 10_000_000)
@@ -79,14 +85,14 @@ def _results(chosen: Sequence[RecoveryCase], plan: RecoveryPlan) -> Iterator[Cas
         share = (deadline - now) * case.weight / weight
         weight -= case.weight
         try:
-            yield CaseResult(case.name, case.title, figures=medians(_runs(case, now + share, plan.repeat)))
+            yield CaseResult(case.name, case.title, measurements=medians(_runs(case, now + share, plan.repeat)))
         except (SabotnbError, OSError, TimeoutError) as error:
             yield CaseResult(case.name, case.title, "error", f"{type(error).__name__}: {error}")
 
 
-def _runs(case: RecoveryCase, deadline: float, repeat: int) -> list[Sequence[Figure]]:
+def _runs(case: RecoveryCase, deadline: float, repeat: int) -> list[Sequence[Measurement]]:
     """Run a case until ``deadline``, at least once; the time of a further run is that of the longest so far."""
-    done: list[Sequence[Figure]] = []
+    done: list[Sequence[Measurement]] = []
     longest = 0.0
     with case.prepare() as run:
         while len(done) < repeat and (not done or time.monotonic() + longest < deadline):
@@ -97,7 +103,9 @@ def _runs(case: RecoveryCase, deadline: float, repeat: int) -> list[Sequence[Fig
 
 
 def _line(result: CaseResult) -> str:
-    targets = ", ".join(f"{one.name} {_value(one)} ({one.verdict})" for one in result.figures if one.verdict)
+    targets = ", ".join(
+        f"{target.name} {_value(target)} ({target.verdict})" for target in result.measurements if target.verdict
+    )
     return f"{result.case}: {result.detail or targets or result.status}"
 
 
@@ -108,7 +116,7 @@ def _as_json(result: CaseResult) -> dict[str, Any]:
         "status": result.status,
         "detail": result.detail,
         "runs": result.runs,
-        "figures": [figure.as_json() for figure in result.figures],
+        "measurements": [measurement.as_json() for measurement in result.measurements],
         "machine": machine(),
     }
 
@@ -120,19 +128,19 @@ def _table(results: Sequence[CaseResult], note: str) -> Table:
         caption=note,
         box=box.SIMPLE_HEAD,
     )
-    for name in ("case", "figure", "median", "target", "verdict"):
+    for name in ("case", "measurement", "median", "target", "verdict"):
         table.add_column(name, justify="right" if name in ("median", "target") else "left", no_wrap=True)
     for result in results:
         table.add_row(
             f"[b]{result.case}", result.title, "", "", "" if result.status == "ok" else f"[red]{result.status}"
         )
-        for figure in result.figures:
-            most = "" if figure.most is None else f"{figure.most:,g} {figure.unit}"
-            color = "red" if figure.verdict.startswith("missed") else "green"
-            table.add_row("", figure.name, _value(figure), most, f"[{color}]{figure.verdict}")
+        for measurement in result.measurements:
+            most = "" if measurement.most is None else f"{measurement.most:,g} {measurement.unit}"
+            color = "red" if measurement.verdict.startswith("missed") else "green"
+            table.add_row("", measurement.name, _value(measurement), most, f"[{color}]{measurement.verdict}")
     return table
 
 
-def _value(figure: MedianFigure) -> str:
-    digits = 0 if abs(figure.median) >= 1000 else 1 if abs(figure.median) >= 10 else 2
-    return f"{figure.median:,.{digits}f} {figure.unit}"
+def _value(measurement: MedianMeasurement) -> str:
+    digits = 0 if abs(measurement.median) >= 1000 else 1 if abs(measurement.median) >= 10 else 2
+    return f"{measurement.median:,.{digits}f} {measurement.unit}"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import sabotnb as sb
 from sabotnb.cli.bench.recovery.bench_jobs import canceled, cluster, wait_for, wait_running
+from sabotnb.cli.bench.recovery.case_measurements import Measurement, RecoveryCase, Run
 from sabotnb.cli.bench.recovery.keyed_draws import every_key_once, per_bidder
-from sabotnb.cli.bench.recovery.target_figures import Figure, RecoveryCase, Run
 
 TARGET_SECONDS = 5.0
 NAME = "bench-restore"
@@ -42,8 +42,8 @@ def _open(folder: Path, keys: int) -> Iterator[Run]:
             saved = job.stop(savepoint=True)
             stopped = time.perf_counter() - began
         assert saved is not None
-        size = Figure("savepoint", saved.cut.nbytes / 1e6, "MB")
-        stop = Figure("stop(savepoint=True)", stopped, "s")
+        size = Measurement("savepoint", saved.cut.nbytes / 1e6, "MB")
+        stop = Measurement("stop(savepoint=True)", stopped, "s")
         yield lambda: [*_restored(sink, storage, saved.path), stop, size]
 
 
@@ -51,7 +51,7 @@ def _started(sink: sb.Sink, storage: Path, saved: str | None = None) -> sb.Job:
     return sink.run(NAME, checkpoint=sb.checkpoint("1h", storage=storage), start_from=saved)
 
 
-def _restored(sink: sb.Sink, storage: Path, saved: str) -> list[Figure]:
+def _restored(sink: sb.Sink, storage: Path, saved: str) -> list[Measurement]:
     began = time.perf_counter()
     with canceled(_started(sink, storage, saved)) as job:
-        return [Figure("restore", wait_running(job) - began, "s", TARGET_SECONDS)]
+        return [Measurement("restore", wait_running(job) - began, "s", TARGET_SECONDS)]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from sabotnb.cli.bench.recovery.target_figures import Figure, RecoveryCase, Run
+from sabotnb.cli.bench.recovery.case_measurements import Measurement, RecoveryCase, Run
 from sabotnb.job_store import CutRecord, JobStore, written_location
 from sabotnb.protocol import JobRequest, JobState, JobTopology, RunId
 
@@ -39,7 +39,7 @@ def _open(folder: Path) -> Iterator[Run]:
         store.close()
 
 
-def _timed(what: str, write: Callable[[], None]) -> list[Figure]:
+def _timed(what: str, write: Callable[[], None]) -> list[Measurement]:
     seconds = []
     for _ in range(WRITES):
         began = time.perf_counter()
@@ -47,8 +47,8 @@ def _timed(what: str, write: Callable[[], None]) -> list[Figure]:
         seconds.append(time.perf_counter() - began)
     seconds.sort()
     return [
-        Figure(f"{what}, median", statistics.median(seconds) * 1e3, "ms", TARGET_MS),
-        Figure(f"{what}, 95th percentile", seconds[int(len(seconds) * 0.95)] * 1e3, "ms"),
+        Measurement(f"{what}, median", statistics.median(seconds) * 1e3, "ms", TARGET_MS),
+        Measurement(f"{what}, 95th percentile", seconds[int(len(seconds) * 0.95)] * 1e3, "ms"),
     ]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from sabotnb.cli.bench.recovery.target_figures import Figure, medians
+from sabotnb.cli.bench.recovery.case_measurements import Measurement, medians
 
 
 @pytest.mark.parametrize(
@@ -12,5 +12,5 @@ from sabotnb.cli.bench.recovery.target_figures import Figure, medians
     ],
 )
 def test_the_median_of_the_runs_decides_about_the_target(values, most, median, verdict):
-    (figure,) = medians([[Figure("restore", value, "s", most)] for value in values])
-    assert (figure.median, figure.verdict, figure.values) == (median, verdict, tuple(values))
+    (measurement,) = medians([[Measurement("restore", value, "s", most)] for value in values])
+    assert (measurement.median, measurement.verdict, measurement.values) == (median, verdict, tuple(values))

@@ -35,12 +35,14 @@ def measured(folder, only, **more):
 def test_each_case_has_its_figures_and_leaves_no_file(tmp_path, name):
     result, text, line = measured(tmp_path, name)
     assert (result.status, result.detail, line["status"], line["runs"]) == ("ok", "", "ok", 1)
-    found = {figure["name"]: figure for figure in line["figures"]}
+    found = {measurement["name"]: measurement for measurement in line["measurements"]}
     assert FIGURES[name] <= found.keys()
-    for figure in found.values():
-        assert figure["values"] == [figure["median"]]
-        assert figure["reached"] == (None if figure["most"] is None else figure["median"] <= figure["most"])
-    assert all(f" {figure} " in text for figure in found)
+    for measurement in found.values():
+        assert measurement["values"] == [measurement["median"]]
+        assert measurement["reached"] == (
+            None if measurement["most"] is None else measurement["median"] <= measurement["most"]
+        )
+    assert all(f" {measurement} " in text for measurement in found)
 
 
 def test_there_is_a_case_for_each_size(tmp_path):
@@ -58,5 +60,5 @@ def test_there_is_a_case_for_each_size(tmp_path):
 
 def test_a_case_without_time_is_not_run_and_says_so(tmp_path):
     result, text, line = measured(tmp_path, "SIGSTOP", minutes=0)
-    assert (result.status, line["status"], line["figures"]) == ("not run", "not run", [])
+    assert (result.status, line["status"], line["measurements"]) == ("not run", "not run", [])
     assert "SIGSTOP: the time was over; give more --minutes" in text
