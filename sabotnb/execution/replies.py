@@ -197,8 +197,8 @@ def cut_overdue(job: JobRun, pending: PendingCut) -> Failure:
     return Failure(
         CheckpointError.__name__,
         f"checkpoint {pending.cut.id} was not complete after {seconds:g} s; it waited for "
-        f"{', '.join(missing[:3])}{others}. The job goes on. If these tasks are busy, give the job more of them: "
-        ".run(parallelism=...), or a longer sb.checkpoint(timeout=...)",
+        f"{', '.join(missing[:3])}{others}. The job goes on. If these tasks are busy, give it more of them with "
+        f".run(parallelism=...), or more time: .run(checkpoint=sb.checkpoint(timeout='{2 * seconds:g}s'))",
     )
 
 
@@ -253,22 +253,27 @@ def savepoint_kept(savepoint: PendingCut) -> str:
     return f"stopped at savepoint {savepoint.cut.id}{called}; another run can begin there: .run(start_from=...)"
 
 
-def state_without_operator(name: str, operators: Sequence[str], drop: Sequence[str]) -> Failure:
+def state_without_operator(name: str, cut: StoredCut, operators: Sequence[str], drop: Sequence[str]) -> Failure:
     """A run is to begin from a cut with the state of operators that it does not have."""
     named = " and ".join(map(repr, operators))
     return Failure(
         CheckpointError.__name__,
-        f"job {name!r} has no operator {named}, whose state the savepoint has. Give the operator the same name with "
+        f"job {name!r} has no operator {named}, whose state {_named(cut)} has. Give the operator the same name with "
         f".named(...), or drop its state: .run(drop_state={[*drop, *operators]!r})",
     )
 
 
-def other_key_groups(name: str, groups: int, stored: int) -> Failure:
+def other_key_groups(name: str, groups: int, cut: StoredCut) -> Failure:
     """A run is to begin from a cut whose keys are in another number of groups."""
     return Failure(
         CheckpointError.__name__,
-        f"job {name!r} has {groups} key groups, and the savepoint has {stored}: set SABOTNB_KEY_GROUPS={stored}",
+        f"job {name!r} has {groups} key groups, and {_named(cut)} has {cut.groups}: "
+        f"set SABOTNB_KEY_GROUPS={cut.groups}",
     )
+
+
+def _named(cut: StoredCut) -> str:
+    return f"{cut.kind.value} {cut.cut} of {cut.run.job!r}"
 
 
 def still_runs(job: JobRun) -> Failure:

@@ -31,8 +31,8 @@ def start_refusal(request: JobRequest) -> Failure | None:
     known = {operator for vertex in topology.vertices.values() for operator in vertex.operator_ids}
     missing = [name for name in stateful_operators(cut) if name not in known and name not in request.drop_state]
     if missing:
-        return replies.state_without_operator(request.name, missing, request.drop_state)
+        return replies.state_without_operator(request.name, cut, missing, request.drop_state)
     groups = max(map(len, topology.tables.values()), default=0)
     if groups and cut.groups and groups != cut.groups:
-        return replies.other_key_groups(request.name, groups, cut.groups)
+        return replies.other_key_groups(request.name, groups, cut)
     return None

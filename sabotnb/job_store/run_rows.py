@@ -71,7 +71,7 @@ def update_run(
     now = time.time()
     before = connection.execute(select(RUNS.c.epoch).where(of_run(RUNS, run))).scalar_one_or_none()
     if before is None:
-        raise StoreError(f"the job store has no run {run}")
+        raise StoreError(f"the job store has no run {run}. Run the job again: .run({run.job!r})")
     changed = {"state": state.value, "epoch": epoch, "owner": owner.id, "changed": now, "failure": failure}
     connection.execute(update(RUNS).where(of_run(RUNS, run)).values(**changed, ended=now if state.terminal else None))
     if epoch != before:
@@ -99,7 +99,7 @@ def stored_run(connection: Connection, record: RunRecord) -> StoredRun:
     stored = select(REQUESTS.c.request).where(of_run(REQUESTS, record.run))
     text = connection.execute(stored).scalar_one_or_none()
     if text is None:
-        raise StoreError(f"the job store has no request of {record.run}. Run the job again")
+        raise StoreError(f"the job store has no request of {record.run}. Run the job again: .run({record.run.job!r})")
     rows = connection.execute(select(BLOBS.c.sha256, BLOBS.c.content).where(of_run(BLOBS, record.run)))
     return StoredRun(record, read_request(text), {row.sha256: row.content for row in rows})
 

@@ -34,10 +34,10 @@ def _sentence(kind: str, graph: JobGraph, *, checkpoints: bool) -> str:
         return _of_files(graph, bounded=bounded, checkpoints=checkpoints)
     if kind == "callback":
         if checkpoints:
-            return f"callback: {AT_LEAST_ONCE}; rows behind the last checkpoint may come again after a failure"
+            return f"callback: {AT_LEAST_ONCE}; rows after the last checkpoint may come again after a failure"
         return "callback: each batch once; the job fails if a worker is lost"
     if checkpoints:
-        return "live rows: those behind the last checkpoint are taken back after a failure"
+        return "live rows: those after the last checkpoint are taken back after a failure"
     return "live rows: the job fails if a worker is lost"
 
 

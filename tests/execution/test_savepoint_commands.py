@@ -331,8 +331,8 @@ def test_state_of_an_operator_that_is_missing_is_refused_unless_it_is_dropped(cl
     stated = savepoint({("count", 1): TaskSnapshot(StateFile("f", 1, 1), stateful=("count",))})
     job = request(vertices=graph(count="total"), start_from=stated)
     assert cluster.submit(job).message == (
-        "job 'job' has no operator 'count', whose state the savepoint has. Give the operator the same name with "
-        ".named(...), or drop its state: .run(drop_state=['count'])"
+        "job 'job' has no operator 'count', whose state savepoint 9 of 'other' has. Give the operator the same name "
+        "with .named(...), or drop its state: .run(drop_state=['count'])"
     )
     dropping = request(vertices=graph(count="total"), start_from=stated, drop_state=("count",))
     assert cluster.submit(dropping).how == "started"
@@ -391,7 +391,7 @@ def test_another_number_of_key_groups_is_refused(cluster):
     topology = JobTopology.of([JobVertex("count", 1, chained("read", "count", "write"))], tables={"d": (0,) * 64})
     wanted = replace(request(), topology=topology, start_from=savepoint(groups=128))
     assert cluster.submit(wanted).message == (
-        "job 'job' has 64 key groups, and the savepoint has 128: set SABOTNB_KEY_GROUPS=128"
+        "job 'job' has 64 key groups, and savepoint 9 of 'other' has 128: set SABOTNB_KEY_GROUPS=128"
     )
 
 

@@ -52,7 +52,7 @@ def test_the_newest_run_of_each_job_is_listed(store):
 def test_a_run_whose_request_was_not_kept_cannot_be_resumed(store):
     store.begin(RUN, checkpointed())
     assert not store.last_run("hours").resumable
-    with pytest.raises(StoreError, match=r"has no request of hours@1\. Run the job again"):
+    with pytest.raises(StoreError, match=r"has no request of hours@1\. Run the job again: \.run\('hours'\)"):
         store.stored_run(store.last_run("hours"))
 
 

@@ -38,7 +38,7 @@ def rows(*, replayable):
         (lambda: sb.Stream.from_rate(10).sink_callback(print), True, "callback: at least once"),
         (lambda: rows(replayable=False).sink_callback(print), True, "callback: each batch once; the job fails"),
         (lambda: rows(replayable=False).sink_live(), True, "live rows: the job fails"),
-        (RATE.sink_live, True, "live rows: those behind the last checkpoint are taken back"),
+        (RATE.sink_live, True, "live rows: those after the last checkpoint are taken back"),
     ],
 )
 def test_the_promise_depends_on_sources_sinks_and_checkpoints(sink, checkpoints, promise):

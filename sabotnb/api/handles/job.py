@@ -171,7 +171,10 @@ class Job:
         status, named = self._client.operator(self.run_id, operator)
         levels = self._client.levels(self.run_id)
         if levels is None:
-            raise JobError(f"the graph of job {self.name!r} was not kept, so the types of its keys are not known")
+            raise JobError(
+                f"the graph of job {self.name!r} was not stored, so the types of its keys are not known. Run it again: "
+                f".run({self.name!r})"
+            )
         return pandas_frame(key_owners(status, levels.execution, named, values))
 
     def explain(self) -> str:

@@ -27,6 +27,6 @@ def silence(job: JobRun, now: float) -> Finding | None:
         "unknown",
         "",
         f"{agent} has not reported for {seconds:.0f} s: its process is suspended, or a function blocks it. "
-        f"The figures of its {tasks} are that old.",
+        f"The metrics of its {tasks} are that old.",
         f"if it stays silent, it is declared lost and the job {'starts again' if job.request.restarts else 'fails'}",
     )

@@ -36,7 +36,7 @@ def test_an_agent_that_has_not_reported_for_a_while_is_named_with_the_age_of_its
     cluster.report("agent-1", 12)
     assert cluster.sentence() == (
         "agent-2 has not reported for 8 s: its process is suspended, or a function blocks it. "
-        "The figures of its 1 task are that old."
+        "The metrics of its 1 task are that old."
     )
 
 
