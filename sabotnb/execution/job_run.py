@@ -342,5 +342,6 @@ class JobRun:
                     splits=tuple(splits[attempt.task] for attempt in attempts if attempt.task in splits),
                     restores={attempt: restores[attempt.task] for attempt in attempts if attempt.task in restores},
                     storage=policy.storage if policy is not None else None,
+                    lineage=self.lineage,
                 ),
             )

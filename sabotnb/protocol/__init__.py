@@ -4,7 +4,6 @@ from sabotnb.eventtime import CLOCK
 from sabotnb.protocol import failure
 from sabotnb.protocol.checkpoints import (
     CheckpointPolicy,
-    LineageCut,
     Memo,
     SourceState,
     StateFile,
@@ -74,7 +73,7 @@ from sabotnb.protocol.events import (
 )
 from sabotnb.protocol.failure import Failure, connection_lost
 from sabotnb.protocol.gate_and_output import Gate, Output
-from sabotnb.protocol.ids import FIRST_EPOCH, Attempt, ChannelEnd, RunId, RunRef, TaskId, job_of
+from sabotnb.protocol.ids import FIRST_EPOCH, Attempt, ChannelEnd, LineageCut, RunId, RunRef, TaskId, job_of
 from sabotnb.protocol.instructions import (
     AssignSplits,
     CancelTasks,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sabotnb.protocol.elements import CutKind
-from sabotnb.protocol.ids import RunId, TaskId
+from sabotnb.protocol.ids import LineageCut, RunId, TaskId
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split
 
@@ -73,15 +73,6 @@ class TaskSnapshot:
     committables: tuple[Committable, ...] = ()
     ended: bool = False
     stateful: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LineageCut:
-    """A cut that a later epoch of ``run``, or another run, was restored from: what ``epoch`` did after it is void."""
-
-    run: RunId
-    epoch: int
-    cut: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,15 @@ class RunId:
         return cls(job, int(number))
 
 
+@dataclass(frozen=True, slots=True)
+class LineageCut:
+    """A cut that a later epoch of ``run``, or another run, was restored from: what ``epoch`` did after it is void."""
+
+    run: RunId
+    epoch: int
+    cut: int
+
+
 RunRef: TypeAlias = RunId | str
 """What clients name a run by: its id, or the name of a job, which means the current run of that name."""
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sabotnb.protocol.checkpoints import LineageCut, StoredCut, TaskRestore
+from sabotnb.protocol.checkpoints import StoredCut, TaskRestore
 from sabotnb.protocol.client_commands import Reply
 from sabotnb.protocol.elements import Cut
 from sabotnb.protocol.events import AgentInfo, TimerEvent
-from sabotnb.protocol.ids import Attempt, ChannelEnd, RunId
+from sabotnb.protocol.ids import Attempt, ChannelEnd, LineageCut, RunId
 from sabotnb.protocol.job_states import JobState
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split, SplitsLeft
@@ -61,7 +61,8 @@ class Deployment:
     """Everything that one agent needs to run its tasks of one run: the graph, the placement and its own attempts.
 
     ``splits`` are those with which its source tasks begin. ``restores`` are what tasks are restored from; a run without
-    a stored cut has none. ``storage`` is where the files of checkpoints are; None if the run takes none.
+    a stored cut has none. ``storage`` is where the files of checkpoints are; None if the run takes none. The cuts in
+    ``lineage`` lead to this epoch, as in ``StoredCut``.
     """
 
     run: RunId
@@ -72,6 +73,7 @@ class Deployment:
     splits: tuple[AssignSplits, ...] = ()
     restores: Mapping[Attempt, TaskRestore] = field(default_factory=dict)
     storage: str | None = None
+    lineage: tuple[LineageCut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

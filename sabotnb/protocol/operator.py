@@ -18,7 +18,7 @@ from sabotnb.config import Config
 from sabotnb.eventtime import DelayedRows, Times
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import Cut, EndReason
-from sabotnb.protocol.ids import FIRST_EPOCH, RunId
+from sabotnb.protocol.ids import FIRST_EPOCH, LineageCut, RunId
 from sabotnb.protocol.state import KeyedState, StateSpec
 
 S = TypeVar("S", bound=KeyedState)
@@ -50,8 +50,9 @@ class OperatorContext:
     ``index`` of ``parallelism`` tasks; ``groups`` is the job's number of key groups. ``wake`` may be called from any
     thread and makes the task call ``on_wake`` of this operator soon; ``wake_in(seconds)``, from the task's thread only,
     after that time. Every call is answered; those of the same few milliseconds together.
-    ``operator`` is the operator's id. ``states`` are those that ``keyed`` was given. ``advance_clock`` moves the clock
-    of the split whose rows are being processed (``Reader.advance_clock``), in the task of a source.
+    ``operator`` is the operator's id. ``lineage`` are the cuts that lead to the epoch (``StoredCut``). ``states`` are
+    those that ``keyed`` was given. ``advance_clock`` moves the clock of the split whose rows are being processed
+    (``Reader.advance_clock``), in the task of a source.
     """
 
     run: RunId
@@ -65,6 +66,7 @@ class OperatorContext:
     wake_in: Callable[[float], None] = _never_called
     advance_clock: Callable[[Times], DelayedRows | None] = _no_clock
     epoch: int = FIRST_EPOCH
+    lineage: tuple[LineageCut, ...] = ()
     states: dict[StateSpec, KeyedState] = field(default_factory=dict)
 
     def keyed(self, spec: StateSpec, state: S) -> S:

@@ -121,6 +121,7 @@ class Assembly:
             wake_in=partial(alarms.add, node.id),
             advance_clock=task_input.advance_clock,
             epoch=attempt.epoch,
+            lineage=self.assignment.lineage,
         )
 
     def _ask_splits(self, nbytes: int) -> None:

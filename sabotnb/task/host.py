@@ -16,6 +16,7 @@ from sabotnb.protocol import (
     Attempt,
     ChannelEnd,
     Gate,
+    LineageCut,
     Operator,
     Output,
     Placement,
@@ -100,7 +101,7 @@ class Assignment:
     """One attempt at one task: its graph, the splits it begins with, and where the other tasks of the run are.
 
     ``restore`` is what it continues from; None at the beginning of a run. ``storage`` is where the states of cuts are
-    written; None if the run takes none.
+    written; None if the run takes none. ``lineage`` is that of the ``Deployment``.
     """
 
     attempt: Attempt
@@ -110,6 +111,7 @@ class Assignment:
     left: SplitsLeft = field(default_factory=SplitsLeft)
     restore: TaskRestore | None = None
     storage: str | None = None
+    lineage: tuple[LineageCut, ...] = ()
 
     @property
     def has_ended(self) -> bool:

@@ -249,6 +249,7 @@ class TaskRunner:
                     *first.get(attempt, ((), SplitsLeft())),
                     restore=deployment.restores.get(attempt),
                     storage=deployment.storage,
+                    lineage=deployment.lineage,
                 ),
                 self._host,
             )

@@ -350,6 +350,7 @@ def test_a_run_that_began_from_a_cut_continues_its_output_also_after_a_restart(c
     lineage = (LineageCut(OTHER, 3, 9), LineageCut(RUN, 1, 1))
     assert {commit.lineage for commit in cluster.told_to(Commit)} == {lineage}
     assert [told.stored.lineage for told in cluster.told_to(Store)] == [lineage[:1], lineage]
+    assert {told.deployment.lineage for told in cluster.told_to(Deploy)} == {lineage[:1], lineage}
     assert cluster.state() == "FINISHED"
 
 

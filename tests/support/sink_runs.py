@@ -54,7 +54,10 @@ class SinkRun:
         for operator, spec in self.specs.items():
             for index in range(2):
                 sink = connectors.sink(spec, SCHEMA)
-                sink.open(OperatorContext(self.run, operator, index, 2, 128, epoch=self.epoch))
+                context = OperatorContext(
+                    self.run, operator, index, 2, 128, epoch=self.epoch, lineage=tuple(self._lineage)
+                )
+                sink.open(context)
                 self._sinks.append(sink)
         return self
 

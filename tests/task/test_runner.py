@@ -20,6 +20,7 @@ from sabotnb.protocol import (
     Deployment,
     DropRun,
     Fence,
+    LineageCut,
     PauseSources,
     Placement,
     ResumeSources,
@@ -104,6 +105,23 @@ def test_a_job_runs_from_its_deployment_to_its_removal(agent):
     agent.runner.command(DropRun(RUN))
     with pytest.raises(StaleMessage, match="released"):
         agent.pull(0)
+
+
+def test_the_sinks_of_a_deployment_know_the_cuts_that_lead_to_it(agent, tmp_path):
+    execution = graph(
+        [
+            vertex("numbers", specs.Source("scripted", X, {"name": "some"})),
+            vertex("write", specs.Sink("csv", {"path": str(tmp_path / "out")})),
+        ],
+        ("numbers", "write"),
+    )
+    lineage = (LineageCut(RUN, 1, 5),)
+    agent.runner.deploy(replace(deployment(execution, NEXT), lineage=lineage), {})
+    agent.reports.wait(TaskState.RUNNING, 2)
+    agent.runner.command(StartSources(NEXT, 1))
+    finished = agent.reports.wait(TaskState.FINISHED, 2)
+    (written,) = (committable for changed in finished for committable in changed.committables)
+    assert "-r2f1e1c1.job.csv" in written.payload["files"][0]["final"]
 
 
 def test_tasks_of_a_deployment_take_cuts(agent, tmp_path):

@@ -49,6 +49,7 @@ from sabotnb.connectors.sinks.folder_changes import make_folder, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.hidden_file import HiddenFile, RolledFiles, hidden_name
 from sabotnb.connectors.sinks.hidden_folders import MADE, OPEN, create, epoch_folder, epochs, remove_unused
+from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.ownership import FileOrigin
 from sabotnb.connectors.sinks.partition_folders import null_folder, partitions, schema_of_files
 from sabotnb.errors import SinkError
@@ -178,7 +179,9 @@ class FileSink(SinkOperator):
         self._prepared = self._prepared or bool(files)
         # the end of the input is before the next cut: its files are committed with that, or with the whole run
         self._cut = cut if cut != FINAL_CUT else self._cut + 1
-        origin = FileOrigin(self._ctx.run, self._token, self._ctx.epoch, self._cut)
+        ctx = self._ctx
+        first = Lineage(ctx.run, self._token, ctx.epoch, ctx.lineage).first
+        origin = FileOrigin(ctx.run, self._token, ctx.epoch, self._cut, first)
         return RolledFiles(self._ctx.operator, self._output, origin, files)
 
     def close(self) -> None:

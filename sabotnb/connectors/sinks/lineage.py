@@ -19,7 +19,8 @@ class Lineage:
         self._token = token
         self._epoch = epoch
         self._last = {(cut.run.number, cut.epoch): cut.cut for cut in cuts if cut.run.job == run.job}
-        self._first = min((number for number, _ in self._last), default=run.number)
+        self.first = min((number for number, _ in self._last), default=run.number)
+        """The number of the first of the runs that lead to this epoch."""
 
     def is_own(self, origin: FileOrigin) -> bool:
         """True for files of the run itself, in any epoch."""
@@ -39,6 +40,8 @@ class Lineage:
         )
 
     def is_related(self, origin: FileOrigin) -> bool:
-        """True for files of the run, of those that it continues, and of others that continue these."""
-        continues = bool(self._last) and origin.run.job == self._run.job and origin.run.number >= self._first
-        return continues or self.is_own(origin)
+        """True for files of the run, of those that it continues, and of others that continue these.
+
+        Runs that began at the beginning in between are not related, although they may append to the same output.
+        """
+        return (origin.run.job, origin.first) == (self._run.job, self.first)

@@ -1,9 +1,10 @@
 """Owners of committed files: the name of a file says which job wrote it, and in which run, epoch and cut.
 
 Cut 5 of run 12 of job ``late`` wrote ``part-00000-7f763dd3-0-9c01ab77-r12e1c5.late.parquet`` in its first epoch.
-``9c01ab77`` are the random digits of the run, which two runs of different clusters do not share. What a task wrote
-between its last cut and the end of its input has the number of the next cut, with which it is stored. A run that goes
-back to an earlier cut finds the files of later ones by these numbers.
+``9c01ab77`` are the random digits of the run, which two runs of different clusters do not share. If the run continues
+others of the job, the first of which was run 3, the name has ``r12f3e1c5``. What a task wrote between its last cut and
+the end of its input has the number of the next cut, with which it is stored. A run that goes back to an earlier cut
+finds the files of later ones by these numbers (``lineage``).
 
 The owner is not stored in a file of its own, because polars reads every file of a folder, hidden or not. Older versions
 did: they wrote ``_sabotnb.json``, a list of owners. Later ones wrote names with nothing but the job in them.
@@ -25,7 +26,7 @@ OLD_MARKER = "_sabotnb.json"
 _OLD_FORMAT = 1
 _FINAL_NAME = re.compile(
     r"part-\d{5,}-[0-9a-f]{8}-\d+"
-    r"(?P<origin>-(?:(?P<token>[0-9a-f]+)-)?r(?P<run>\d+)e(?P<epoch>\d+)c(?P<cut>\d+))?"
+    r"(?P<origin>-(?:(?P<token>[0-9a-f]+)-)?r(?P<run>\d+)(?:f(?P<first>\d+))?e(?P<epoch>\d+)c(?P<cut>\d+))?"
     r"\.(?P<job>.+)\.[a-z]+"
 )
 
@@ -35,12 +36,16 @@ Owners = Mapping[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class FileOrigin:
-    """The run, epoch and cut that wrote a file; ``token`` are the random digits of the run."""
+    """The run, epoch and cut that wrote a file; ``token`` are the random digits of the run.
+
+    ``first`` is the number of the first of the runs that it continues; its own number if it began at the beginning.
+    """
 
     run: RunId
     token: str
     epoch: int
     cut: int
+    first: int
 
     def after(self, epoch: int, cut: int) -> bool:
         """True if the file was written after ``cut`` of ``epoch`` of its run."""
@@ -50,7 +55,8 @@ class FileOrigin:
 def final_name(part: str, origin: FileOrigin, suffix: str) -> str:
     """The final name of ``part`` (``part-00000-7f763dd3-0``) of the output that ``origin`` wrote."""
     token = f"{origin.token}-" if origin.token else ""
-    numbers = f"r{origin.run.number}e{origin.epoch}c{origin.cut}"
+    first = f"f{origin.first}" if origin.first != origin.run.number else ""
+    numbers = f"r{origin.run.number}{first}e{origin.epoch}c{origin.cut}"
     return f"{part}-{token}{numbers}.{quote(origin.run.job, safe='')}{suffix}"
 
 
@@ -60,7 +66,8 @@ def origin_of(file: str) -> FileOrigin | None:
     if match is None or match["origin"] is None:
         return None
     run = RunId(unquote(match["job"]), int(match["run"]))
-    return FileOrigin(run, match["token"] or "", int(match["epoch"]), int(match["cut"]))
+    first = int(match["first"] or run.number)
+    return FileOrigin(run, match["token"] or "", int(match["epoch"]), int(match["cut"]), first)
 
 
 def owners_of(output: Path, files: Sequence[str]) -> Owners:

@@ -196,6 +196,24 @@ def test_a_restart_from_an_older_cut_than_the_committed_one_replaces_the_files_o
     assert numbers(out) == [1, 3, 4]
 
 
+def test_going_back_replaces_runs_that_continue_the_cut_and_no_run_that_began_at_the_beginning(tmp_path):
+    out = tmp_path / "out"
+    SinkRun(out, number=1, mode="append").finish(100)
+    savepoint = SinkRun(out, number=2, mode="append").open()
+    savepoint.committer().commit_cut(1, savepoint.write(1, cut=1))
+    savepoint.close()
+    savepoint.committer().commit([])
+    SinkRun(out, number=3, mode="append", lineage=lineage((2, 1, 1))).finish(20)
+    SinkRun(out, number=4, mode="append", lineage=lineage((2, 1, 1), (3, 1, 1))).finish(30)
+    SinkRun(out, number=5, mode="append").finish(200)
+    assert numbers(out) == [1, 20, 30, 100, 200]
+    back = lineage((2, 1, 1), (3, 1, 1))
+    SinkRun(out, number=6, mode="append", lineage=back).finish(40)
+    assert numbers(out) == [1, 20, 40, 100, 200]
+    SinkRun(out, number=7, mode="append", lineage=lineage((2, 1, 1))).finish(50)
+    assert numbers(out) == [1, 50, 100, 200]
+
+
 def gone_back(out, mode):
     """The second epoch of a run, restored from its first cut although three are committed; 100 was there before."""
     SinkRun(out, number=1, mode=mode).finish(100)
