@@ -103,10 +103,12 @@ def stopped(act: Callable[[], object], step: int) -> Iterator[bool]:
     """Stop a process that calls ``act`` at its change number ``step``, and let it go on after the block."""
     with _child(act, step, signal.SIGSTOP) as child:
         _, status = os.waitpid(child, os.WUNTRACED)
-        yield os.WIFSTOPPED(status)
-        if os.WIFSTOPPED(status):
-            os.kill(child, signal.SIGCONT)
-            os.waitpid(child, 0)
+        try:
+            yield os.WIFSTOPPED(status)
+        finally:
+            if os.WIFSTOPPED(status):
+                os.kill(child, signal.SIGCONT)
+                os.waitpid(child, 0)
 
 
 @contextmanager
