@@ -36,7 +36,7 @@ from sabotnb.cluster.calls_thread import CallsThread
 from sabotnb.cluster.resumable_runs import Chosen, Resumable, find_resumable
 from sabotnb.config import Config
 from sabotnb.errors import JobNameTaken, JobTakenOver, SabotnbError, StoreError
-from sabotnb.execution import Overview, is_dropped_later, kept_cuts, oldest_kept
+from sabotnb.execution import Overview, is_dropped, kept_cuts
 from sabotnb.protocol import (
     Event,
     Failure,
@@ -274,11 +274,11 @@ class StoreDriver:
         """Remove the rows of checkpoints that are not kept, and then their files."""
         known = self._runs.get(stored.run)
         job = self._overview.run(stored.run)
-        if known is None or job is None or job.request.checkpoint is None:
+        if known is None or not known.cuts or job is None or job.request.checkpoint is None:
             return
         kept = known.cuts
         try:
-            if await self._call(partial(_drop_cuts_before, run=stored.run, kept=kept)):
+            if await self._call(partial(_drop_old_rows, run=stored.run, kept=kept)):
                 remove = partial(remove_cuts, job.request.checkpoint.storage, stored.run, kept)
                 await self._files.call(remove)
         except SabotnbError as error:  # the next cut tries again
@@ -383,12 +383,9 @@ def _insert_cut(store: JobStore, stored: StoredCut, storage: str, path: str) -> 
     )
 
 
-def _drop_cuts_before(store: JobStore, run: RunId, kept: list[StoredCut]) -> bool:
-    """Remove the rows of checkpoints before those that are kept; returns False if there are none."""
-    oldest = oldest_kept(kept)
-    if oldest is None:
-        return False
-    old = [cut.cut for cut in store.cuts(run) if cut.cut < oldest.cut and is_dropped_later(cut.kind)]
+def _drop_old_rows(store: JobStore, run: RunId, kept: list[StoredCut]) -> bool:
+    """Remove the rows of checkpoints that are not kept; returns False if there are none."""
+    old = [cut.cut for cut in store.cuts(run) if is_dropped(cut, kept)]
     if old:
         store.drop_cuts(run, old)
     return bool(old)

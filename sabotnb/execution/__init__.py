@@ -3,7 +3,7 @@
 from sabotnb.execution.graph_topology import topology_of
 from sabotnb.execution.job_request import job_request, with_parallelism
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.kept_cuts import is_dropped_later, kept_cuts, oldest_kept
+from sabotnb.execution.kept_cuts import is_dropped, kept_cuts, oldest_kept
 from sabotnb.execution.machine import Machine
 from sabotnb.execution.placement import STRATEGIES, SlotRequest, strategy
 from sabotnb.execution.restoring import finished_splits, opened_splits, task_restores
@@ -21,7 +21,7 @@ __all__ = [
     "SlotRequest",
     "SlotStatistics",
     "finished_splits",
-    "is_dropped_later",
+    "is_dropped",
     "job_request",
     "kept_cuts",
     "metrics_summary",

@@ -106,6 +106,11 @@ class StoredCut:
         """The bytes of its state files."""
         return sum(snapshot.file.nbytes for snapshot in self.tasks.values() if snapshot.file is not None)
 
+    def follows(self, run: RunId, epoch: int, cut: int) -> bool:
+        """True if what ``epoch`` of ``run`` did up to ``cut`` is before this one."""
+        leading = (*self.lineage, LineageCut(self.run, self.epoch, self.cut))
+        return any((run, epoch) == (last.run, last.epoch) and cut <= last.cut for last in leading)
+
 
 @dataclass(frozen=True, slots=True)
 class TaskRestore:
