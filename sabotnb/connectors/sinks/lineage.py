@@ -44,4 +44,6 @@ class Lineage:
 
         Runs that began at the beginning in between are not related, although they may append to the same output.
         """
+        if origin.run == self._run or not self._last:  # another cluster may have a run of the same number
+            return self.is_own(origin)
         return (origin.run.job, origin.first) == (self._run.job, self.first)
