@@ -3,21 +3,29 @@
 import pytest
 from simulator import Simulator, agent, request
 
+from sabotnb.errors import StaleMessage
 from sabotnb.protocol import (
     AgentUp,
     CheckpointPolicy,
     Commit,
     CommitOverdue,
     Committable,
+    Committed,
     CutAcked,
     CutDue,
+    CutOverdue,
     Failure,
+    Heartbeat,
     JobVertex,
+    LeasesDue,
+    MetricsReported,
     PeerLost,
     RestartDue,
     RunTakenOver,
     SessionChanged,
     SessionOverdue,
+    Split,
+    SplitWanted,
     Stop,
     Stored,
     TakeSavepoint,
@@ -264,3 +272,96 @@ def test_whatever_ends_a_run_answers_those_who_wait_for_its_savepoints(cluster, 
     assert {command.id for command in asked} <= cluster.replies.keys()
     if end == "taken over":
         assert cluster.replies["s"] == TAKEN
+
+
+# Events about an earlier run of the name, or an earlier epoch
+
+
+def second_run(cluster):
+    """A run of the job whose name another run had, which was canceled."""
+    writing(cluster)
+    cluster.command("cancel", "job")
+    job = writing(cluster)
+    assert job.id == RunId("job", 2)
+    return job
+
+
+def test_timers_of_cuts_of_an_earlier_run_say_nothing(cluster):
+    job = second_run(cluster)
+    cluster.deaf = set(ALL)
+    cluster.feed(CutDue(RUN, 1))
+    assert job.cuts.pending is None
+    cluster.feed(CutDue(job.id, 1))
+    cluster.feed(CutOverdue(RUN, 1, 1))
+    assert job.cuts.pending.cut.id == 1
+
+
+def test_a_timer_of_cuts_of_an_earlier_epoch_says_nothing(cluster):
+    job = writing(cluster)
+    cluster.feed(BROKEN)
+    cluster.fire(RestartDue)
+    cluster.feed(CutDue(RUN, 1))
+    assert (cluster.state(), job.epoch, job.cuts.number) == ("RUNNING", 2, 0)
+
+
+def test_a_commit_of_an_earlier_run_is_refused(cluster):
+    job = second_run(cluster)
+    cluster.silent = set(ALL)
+    cluster.finish()
+    assert (cluster.state(), job.committer) == ("COMMITTING", "agent-1")
+    with pytest.raises(StaleMessage, match="which is over"):
+        cluster.feed(Committed("agent-1", RUN, 1, "commit"))
+    cluster.speak("agent-1")
+    assert cluster.state() == "FINISHED"
+    with pytest.raises(StaleMessage, match="which is over"):
+        cluster.feed(Committed("agent-1", job.id, 1, "commit"))
+
+
+def test_a_timer_of_the_restart_of_an_earlier_run_says_nothing(cluster):
+    job = second_run(cluster)
+    cluster.feed(BROKEN)
+    cluster.feed(RestartDue(RUN, 1))
+    assert (cluster.state(), job.restart_ready) == ("RESTARTING", False)
+
+
+def test_a_deadline_of_the_commit_of_an_earlier_run_says_nothing(cluster):
+    job = second_run(cluster)
+    cluster.silent = set(ALL)
+    cluster.finish()
+    lose_all(cluster)
+    cluster.feed(CommitOverdue(RUN))
+    assert (cluster.state(), job.awaits_committer) == ("COMMITTING", True)
+
+
+def test_a_run_that_is_taken_over_keeps_its_output_and_asks_no_committer(cluster):
+    job = writing(cluster)
+    cluster.silent = set(ALL)
+    wrote(cluster, 1)
+    cluster.feed(CutDue(RUN, 1))
+    acknowledge(cluster)
+    cluster.feed(RunTakenOver(RUN, TAKEN))
+    with pytest.raises(StaleMessage, match="which is over"):
+        cluster.feed(Committed("agent-1", RUN, 1, "commit", cut=1))
+    lose_all(cluster)
+    assert (cluster.state(), job.failure, commits(cluster)) == ("FAILED", TAKEN, [("commit", 1)])
+    cluster.feed(RunTakenOver(RUN, RAISED))
+    assert job.failure == TAKEN
+
+
+def test_metrics_of_an_agent_that_is_lost_are_not_a_sign_of_life(cluster):
+    cluster.lose(2)
+    cluster.feed(MetricsReported("agent-2", {}))
+    for _ in range(30):
+        cluster.fire(LeasesDue)
+        cluster.feed(Heartbeat("agent-1"))
+    assert set(cluster.machine.agents) == {"agent-1"}
+
+
+def test_a_task_that_is_being_canceled_is_handed_no_splits(cluster):
+    job = writing(cluster, splits={"read": tuple(Split(name) for name in "abcdef")})
+    cluster.silent = set(ALL)
+    task = job.tasks[TaskId(RUN, "read", 0)]
+    cluster.feed(BROKEN)
+    assigned = list(task.assigned)
+    cluster.feed(SplitWanted(task.slot.agent, task.attempt, 0))
+    assert task.assigned == assigned
