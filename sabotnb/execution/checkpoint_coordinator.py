@@ -146,7 +146,7 @@ def fail(now: float, job: JobRun, pending: PendingCut, failure: Failure) -> Iter
     job.cuts.last_failure = failure
     held = job.cuts.holds_sources
     yield from _abandon(now, job, pending, failure)
-    if held and job.goes_on and not job.paused:
+    if held and not job.paused:
         yield from tell_running(job, ResumeSources(job.id, job.epoch))
     yield from next_cut(now, job)
 

@@ -210,7 +210,7 @@ class Machine:
                 if task.slot.agent == agent and task.state not in TERMINAL_TASK:
                     job.move_task(task, TaskState.FAILED)
             yield from self._ending.fail(now, job, failure, suspects)
-        if job.committer == agent and not job.state.terminal:
+        if job.committer == agent:
             yield from self._ending.lose_committer(now, job)
 
     def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:

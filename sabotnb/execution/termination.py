@@ -122,7 +122,6 @@ class Termination:
             return
         job.output_stays = True
         job.committer = None
-        job.cuts.commits.clear()
         yield from coordinator.drop(now, job, event.failure)
         if job.state in BEGUN:
             yield from self.end_by(now, job, event.failure)
@@ -164,7 +163,7 @@ class Termination:
     def restart_due(self, now: float, event: RestartDue) -> Iterable[Instruction]:
         """Release the slots of a run that starts again, and let it wait for new ones."""
         job = self._restarting(event)
-        if job is None or not job.over():
+        if job is None:
             return
         self._state.pool.release(job.name)
         job.restart_ready = True
@@ -185,7 +184,7 @@ class Termination:
     def restart_overdue(self, now: float, event: RestartOverdue) -> Iterable[Instruction]:
         """Let a run that has waited for slots share those there are; without any it fails at its deadline."""
         job = self._restarting(event)
-        if job is None or not job.restart_ready:
+        if job is None:
             return
         yield from self._scheduling.place_shared(now, job)
         if job.state is not JobState.RESTARTING:
@@ -249,7 +248,7 @@ class Termination:
         """An agent has committed or aborted a run's output, or failed to commit it."""
         job = self._state.jobs.get(event.run.job)
         asked = job is not None and (job.id, job.epoch, job.committer) == (event.run, event.epoch, event.agent)
-        if job is None or not asked or job.state.terminal or (event.action, event.cut) != _asked(job):
+        if job is None or not asked or (event.action, event.cut) != _asked(job):
             about = f"{event.action} of {event.run}, epoch {event.epoch}"
             raise StaleMessage(f"{event.agent} reports {about}, which is over")
         if event.cut is not None:
@@ -313,6 +312,7 @@ class Termination:
         """End a run of which nothing is left to be done."""
         if job.state in ENDING:
             job.move(ENDING[job.state], now)
+        job.committer = None
         if job.failure is not None and job.commits_cuts and job.cuts.kept:
             job.failure = replies.with_commits(job.failure)
         self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots

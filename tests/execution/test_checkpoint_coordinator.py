@@ -24,6 +24,7 @@ from sabotnb.protocol import (
     PeerLost,
     Position,
     RestartDue,
+    ResumeSources,
     SourceState,
     Split,
     SplitWanted,
@@ -219,6 +220,14 @@ def test_a_task_that_ends_before_it_has_acknowledged_has_not_passed_the_cut(clus
     assert store.stored.committables == (file("x"),)
 
 
+def test_a_task_that_ends_while_the_cut_is_stored_does_not_complete_it_again(cluster):
+    job = running(cluster)
+    cluster.busy = True
+    cut(cluster)
+    ended(cluster, job, "write", 1)
+    assert len(cluster.told_to(Store)) == 1
+
+
 def test_output_of_a_task_that_ends_behind_the_cut_belongs_to_the_next(cluster):
     job = running(cluster)
     cluster.deaf = {"agent-2"}
@@ -268,7 +277,7 @@ def test_an_abandoned_cut_leaves_the_run_as_it_is_and_another_follows(cluster, w
             cluster.feed(CutAcked(*attempt_of(job, vertex, 1), 1, TaskSnapshot()))
         cluster.feed(Stored(RUN, 1, 1, failure))
     assert (cluster.state(), job.cuts.failures, job.cuts.last_failure) == ("RUNNING", 1, failure)
-    assert (job.cuts.last, commands(cluster, CutStored)) == (None, [])
+    assert (job.cuts.last, commands(cluster, CutStored), commands(cluster, ResumeSources)) == (None, [], [])
     cluster.deaf, cluster.busy = set(), False
     assert cut(cluster).cut == 2
     assert (job.cuts.failures, job.cuts.last_failure) == (0, None)
@@ -463,6 +472,22 @@ def test_the_commit_of_a_cut_moves_to_other_agents_and_is_given_up_after_several
     told = "the output of checkpoint 1 of job 'job' may be committed in part only: 5 workers were lost while they"
     assert job.failure.message.startswith(told)
     assert commits(cluster) == [("commit", 1, ["1"])] * 5
+
+
+def test_agents_that_are_lost_are_counted_for_each_commit():
+    cluster = Simulator(agents=7, slots=1)
+    job = running(cluster, parallelism=7)
+    for index in range(6):
+        for vertex in ("read", "write"):
+            ended(cluster, job, vertex, index)
+    cluster.silent = {f"agent-{number}" for number in range(1, 7)}
+    for number, lost in ((1, range(1, 5)), (2, range(5, 6))):
+        cluster.snapshots[task("write", 6)] = TaskSnapshot(committables=(file(f"{number}"),))
+        cut(cluster)
+        for agent_number in lost:
+            cluster.lose(agent_number)
+        cluster.feed(Committed(job.committer, RUN, 1, "commit", cut=number))
+    assert (cluster.state(), job.committables) == ("RUNNING", [])
 
 
 def test_a_committer_that_is_lost_with_tasks_of_a_run_that_fails_is_replaced(cluster):

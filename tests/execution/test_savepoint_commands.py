@@ -300,6 +300,7 @@ def test_a_run_begins_from_the_cut_of_another_run(cluster):
     cluster.fire(CutDue)
     (store,) = cluster.told_to(Store)
     assert (store.stored.finished, store.stored.committables) == ({"read": ("a",)}, ())
+    assert committed(cluster) == []
 
 
 def test_at_another_parallelism_every_task_gets_all_snapshots_and_splits_are_dealt(cluster):

@@ -5,6 +5,7 @@ from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol import (
+    AgentLeaving,
     AgentUp,
     CheckpointPolicy,
     Commit,
@@ -29,8 +30,10 @@ from sabotnb.protocol import (
     Stop,
     Stored,
     TakeSavepoint,
+    TaskChanged,
     TaskId,
     TaskSnapshot,
+    TaskState,
 )
 from sabotnb.protocol.ids import RunId
 
@@ -365,3 +368,75 @@ def test_a_task_that_is_being_canceled_is_handed_no_splits(cluster):
     assigned = list(task.assigned)
     cluster.feed(SplitWanted(task.slot.agent, task.attempt, 0))
     assert task.assigned == assigned
+
+
+def test_a_timer_of_a_restart_says_nothing_to_a_run_that_was_canceled(cluster):
+    job = writing(cluster)
+    cluster.feed(BROKEN)
+    cluster.silent = set(ALL)
+    cluster.command("cancel", "job")
+    cluster.fire(RestartDue)
+    assert (cluster.state(), job.restart_ready) == ("CANCELING", False)
+    assert cluster.machine.pool.statistics().holders == {"job": 2}
+
+
+@pytest.mark.parametrize("event", [AgentLeaving("agent-9", "it may"), LeasesDue()])
+def test_events_about_no_agent_are_refused(event):
+    cluster = Simulator(agents=0)
+    with pytest.raises(StaleMessage):
+        cluster.feed(event)
+    cluster.feed(AgentUp(agent(1)))
+    assert cluster.submit(request()).how == "started"
+
+
+def test_a_connection_of_an_agent_without_tasks_of_a_run_does_not_matter(cluster):
+    writing(cluster)
+    join(cluster, 3)
+    cluster.feed(PeerLost("agent-3", "agent-1", "broken pipe"))
+    assert cluster.state() == "RUNNING"
+
+
+def test_a_task_that_opens_while_it_is_being_canceled_is_canceled(cluster):
+    cluster.silent = set(ALL)
+    job = writing(cluster)
+    cluster.command("cancel", "job")
+    for task in job.tasks.values():
+        cluster.feed(TaskChanged(task.slot.agent, task.attempt, TaskState.RUNNING))
+        assert task.state is TaskState.CANCELING
+
+
+# Commits
+
+
+def test_a_restart_does_not_wait_for_the_commit_of_a_cut(cluster):
+    job = writing(cluster)
+    cluster.silent = set(ALL)
+    wrote(cluster, 1)
+    cluster.feed(CutDue(RUN, 1))
+    acknowledge(cluster)
+    assert job.committer == "agent-1"
+    cluster.feed(BROKEN)
+    for task in list(job.tasks.values()):
+        cluster.feed(TaskChanged(task.slot.agent, task.attempt, TaskState.CANCELED))
+    cluster.fire(RestartDue)
+    assert (cluster.state(), job.epoch) == ("DEPLOYING", 2)
+
+
+def test_a_last_commit_that_fails_is_followed_by_an_abort(cluster):
+    job = writing(cluster)
+    cluster.silent = set(ALL)
+    cluster.finish()
+    cluster.feed(Committed("agent-1", RUN, 1, "commit", RAISED))
+    assert (cluster.state(), commits(cluster)) == ("FAILING", [("commit", None), ("abort", None)])
+    cluster.feed(Committed("agent-1", RUN, 1, "abort"))
+    assert (cluster.state(), job.failure) == ("FAILED", RAISED)
+
+
+def test_an_agent_that_joins_aborts_nothing_while_a_task_may_write(cluster):
+    writing(cluster)
+    cluster.silent = {"agent-2"}
+    cluster.command("cancel", "job")
+    join(cluster, 3)
+    assert (cluster.state(), commits(cluster)) == ("CANCELING", [])
+    cluster.speak("agent-2")
+    assert (cluster.state(), commits(cluster)) == ("CANCELED", [("abort", None)])

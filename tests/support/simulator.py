@@ -20,6 +20,7 @@ from sabotnb.protocol import (
     DropResults,
     Event,
     Fail,
+    Fence,
     JobRequest,
     Pause,
     Reply,
@@ -90,10 +91,16 @@ class Simulator:
         while events:
             for instruction in self.machine.handle(self.now, events.popleft()):
                 self.told.append(instruction)
+                assert self._can_follow(instruction), f"{instruction} is for an agent that is lost"
                 if getattr(instruction, "agent", None) in self.silent:
                     self.unheeded.append(instruction)
                 else:
                     events.extend(self._follow(instruction))
+
+    def _can_follow(self, instruction) -> bool:
+        """False for work that is given to an agent that is lost; what ends its tasks may still be sent to it."""
+        ends = isinstance(instruction, Tell) and isinstance(instruction.command, CancelTasks | Fence)
+        return ends or getattr(instruction, "agent", None) in (None, *self.machine.agents)
 
     def speak(self, agent: str) -> None:
         """Let a silent agent follow the instructions that it received meanwhile."""
