@@ -31,6 +31,7 @@ import pyarrow as pa
 
 from sabotnb.eventtime import delayed_schema, is_delayed, with_clocks_of, without_clock
 from sabotnb.graph import Join, output_schema
+from sabotnb.native import empty_batch
 from sabotnb.operators.encoding import conformed, taken
 from sabotnb.operators.joined_rows import JoinedRows, compared_keys
 from sabotnb.operators.memos import Memos, ended_in, ended_memo
@@ -59,6 +60,7 @@ class JoinOperator(Operator):
         self._pairs_wanted = spec.how not in ("semi", "anti")
         self._right_outer = spec.how in ("right", "full")
         self._ended: dict[int, EndReason] = {}
+        self._is_between = False
 
     def open(self, ctx: OperatorContext) -> None:
         self._limit = ctx.config.batch_rows
@@ -89,6 +91,9 @@ class JoinOperator(Operator):
         self._ended[port] = reason
         return self._catch_up() if RIGHT in self._ended else ()
 
+    def divisible(self) -> bool:
+        return self._is_between
+
     def memo(self) -> Mapping[str, Any]:
         return {"ended": ended_memo(self._ended)}
 
@@ -96,9 +101,13 @@ class JoinOperator(Operator):
         self._ended = ended_in(memos)
 
     def _catch_up(self) -> Iterator[pa.RecordBatch]:
+        nothing = empty_batch(self._output)
         for waiting in (self._waiting, self._waiting_delayed):
             while (batch := waiting.take_first()) is not None:
                 yield from self._probe(batch)
+                self._is_between = True
+                yield nothing  # here a cut may come: all pairs of the batch were returned
+                self._is_between = False
         if LEFT in self._ended and self._right_outer:
             yield from self._lonely()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ from sabotnb.errors import TypeMismatch
 from sabotnb.graph import Sort
 from sabotnb.native import has_order_inside, is_ordered
 from sabotnb.operators.encoding import conformed
+from sabotnb.operators.memos import Memos
 from sabotnb.protocol import MIN_WATERMARK, EndReason, Operator, OperatorContext, Out, StateSpec
 from sabotnb.state import GroupedBatches, GroupedRows, SpillPolicy, sortable
 
@@ -19,12 +21,14 @@ class SortOperator(Operator):
     """Stores all rows, sorts their numbers when the input has ended, and returns them in batches of bounded size.
 
     Rows beyond ``Config.sort_bytes`` are sorted and go to files, each of which is read once from beginning to end.
-    The sort is stable: rows with equal sort columns keep their order. Stored rows hold the watermark back.
+    The sort is stable: rows with equal sort columns keep their order. Stored rows hold the watermark back. They are
+    dropped when all have been returned: at a cut before that the memo says how many have.
     """
 
     def __init__(self, spec: Sort, inputs: Sequence[pa.Schema]) -> None:
         self._spec = spec
         self._schema = inputs[0]
+        self._returned = 0
 
     def open(self, ctx: OperatorContext) -> None:
         self._limit = ctx.config.batch_rows
@@ -50,9 +54,20 @@ class SortOperator(Operator):
         self._rows.spill()
         rows = self._rows.joined()
         numbers = self._order(rows)
-        for start in range(0, len(numbers), self._limit):
+        for start in range(self._returned, len(numbers), self._limit):
+            self._returned = min(start + self._limit, len(numbers))
             yield conformed(rows.take(numbers.slice(start, self._limit)), self._schema)
         self._rows.drop(0)
+        self._returned = 0
+
+    def divisible(self) -> bool:
+        return True  # the order of the rows depends on nothing but the rows, so those that were returned are the first
+
+    def memo(self) -> Mapping[str, Any]:
+        return {"returned": self._returned} if self._returned else {}
+
+    def restored(self, memos: Memos) -> None:
+        self._returned = sum(memo.get("returned", 0) for memo in memos)  # there is one task
 
     def _order(self, rows: GroupedBatches) -> pa.Array:
         """The numbers of ``rows`` in sorted order."""

@@ -11,6 +11,7 @@ from sabotnb.plan.explain.to_graphviz import to_graphviz
 from sabotnb.plan.guarantees import can_resume, guarantees
 from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels, with_parallelism
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
+from sabotnb.plan.partitioning import keys_behind
 from sabotnb.plan.physical import physical, to_execution_graph
 from sabotnb.plan.sizes import Estimate
 from sabotnb.plan.split_queue import SplitQueue
@@ -37,6 +38,7 @@ __all__ = [
     "explain",
     "guarantees",
     "input_edges",
+    "keys_behind",
     "load_levels",
     "moved_groups",
     "optimize",

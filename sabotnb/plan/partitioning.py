@@ -15,6 +15,7 @@ from sabotnb.graph import (
     FilterBatches,
     IntervalJoin,
     Join,
+    Keys,
     LookupJoin,
     Project,
     Spec,
@@ -22,6 +23,8 @@ from sabotnb.graph import (
     Union,
     Window,
     WindowJoin,
+    input_ports,
+    port_keys,
 )
 
 
@@ -60,6 +63,13 @@ def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Pa
             return first if all(other == first for other in inputs) else None
         case _:
             return None
+
+
+def keys_behind(spec: Spec) -> Keys:
+    """The columns of a keyed operator's output by which its rows are divided over tasks; () if there are none."""
+    keys = port_keys(spec, 0)
+    behind = partitioning_behind(spec, [Partitioning(keys, "")] * input_ports(spec)) if keys else None
+    return () if behind is None else behind.keys
 
 
 def _renamed(before: Partitioning, columns: Sequence[tuple[str, Expr]]) -> Partitioning | None:

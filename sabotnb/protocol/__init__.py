@@ -123,7 +123,7 @@ from sabotnb.protocol.run_status import (
     TaskStatus,
 )
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
-from sabotnb.protocol.state import Frozen, KeyedState, Scope, StateSpec
+from sabotnb.protocol.state import UNSENT, Frozen, KeyedState, Scope, StateSpec
 from sabotnb.protocol.state_fit import StateFit, fit_state
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
 
@@ -133,6 +133,7 @@ __all__ = [
     "FIRST_EPOCH",
     "MAX_WATERMARK",
     "MIN_WATERMARK",
+    "UNSENT",
     "AgentDown",
     "AgentInfo",
     "AgentLeaving",

@@ -133,6 +133,15 @@ class Operator(Protocol):
         """All channels of ``port`` have ended; called once per port."""
         return ()
 
+    def divisible(self) -> bool:
+        """True if the states and the memo have all results of ``on_end`` that were not pulled yet, and no others.
+
+        Asked between two of them if a cut is due: the operator is then frozen there, and after a restore ``on_end``
+        returns the rest. Else its task first pulls all that are left, and they become state. An operator whose results
+        are many, or slow to compute, is divisible at least now and then: an empty batch makes its task ask.
+        """
+        return False
+
     def memo(self) -> Mapping[str, Any]:
         """What the operator must know after a restore beside its states: a few JSON-able values, read at a cut.
 

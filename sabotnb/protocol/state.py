@@ -33,6 +33,10 @@ class StateSpec:
     optional: tuple[str, ...] = ()
 
 
+UNSENT = "unsent results"
+"""The name of a state that a task has of any of its operators: results that a cut found computed and not sent."""
+
+
 class Frozen(Protocol):
     """A snapshot of some key groups. May be read from any thread, while the state itself is being modified."""
 

@@ -11,6 +11,9 @@ its credit, so an operator that makes a million batches from one can be canceled
 - A cut reaches the operators one by one as well, when no call is open. Behind its ``on_cut`` an operator is frozen, so
   its state has exactly the rows of the cut; what it emitted for the cut has reached the operators behind it, which are
   frozen later. The sink rolls last.
+- A cut inside the final results of an operator (``allow_cuts``) comes when nothing but that operator's call is open.
+  What it has not returned yet is in its state or in ``UnsentResults``, which are sent before everything else of that
+  operator. Its watermark is not released meanwhile: the results are before it.
 - A watermark, a wake-up and the end reach the operators one by one. What one operator returns for it goes through all
   later operators first, so an operator sees its rows before the watermark that followed them. Then the operator says
   which watermark may leave it (``output_watermark``). One that it holds back is released after a later watermark, a
@@ -39,7 +42,7 @@ from typing import NamedTuple, TypeAlias, cast
 import pyarrow as pa
 
 from sabotnb.eventtime import by_clock, is_delayed, with_clock, without_clock
-from sabotnb.graph import AssignTimes
+from sabotnb.graph import AssignTimes, Keys
 from sabotnb.graph import Operator as Node
 from sabotnb.protocol import (
     FINAL_CUT,
@@ -65,6 +68,7 @@ from sabotnb.task.call_sizes import CallSize
 from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.probes import Probes
 from sabotnb.task.steps import Steps
+from sabotnb.task.unsent_results import UnsentResults
 
 
 class Emission(NamedTuple):
@@ -80,16 +84,22 @@ Item: TypeAlias = Emission | Watermark | Status | Marker | Cut | None
 
 
 class Stage(NamedTuple):
-    """An operator of the chain, the node of the graph that it was created from, and if its output has event time."""
+    """An operator of the chain, the node of the graph that it was created from, and if its output has event time.
+
+    ``keys`` are the columns of its output by which rows are divided over tasks.
+    """
 
     node: Node
     operator: Operator
     timed: bool = True
+    keys: Keys = ()
 
 
 @dataclass(slots=True)
 class _Call:
     """A call of an operator and its remaining results; ``complete`` if pulling them runs no code of the operator.
+
+    ``over`` if there are no further results.
 
     ``yielded`` is the number of items that were yielded before the last pull; -1 before the first. ``rest`` are the
     rows of ``port`` that the operator has to process after this call. ``measured`` is the number of rows of a call into
@@ -106,6 +116,7 @@ class _Call:
     rest: pa.RecordBatch | None = None
     measured: int = 0
     began: float = 0.0
+    over: bool = False
 
 
 class _Done:
@@ -140,6 +151,12 @@ class Chain:
         self._choosy = [stage.operator for stage in stages if type(stage.operator).accepts is not Operator.accepts]
         self._sizes = [CallSize() if stage.operator.calls_function else None for stage in stages]
         self._opened = 0
+        self._unsent = [UnsentResults((), 1) for _ in stages]
+        self._divided: int | None = None  # the position of the operator whose results a cut divides
+        self._cutting = False
+        self._at_end: FrozenChain | None = None
+        self._cut_due: Callable[[], bool] = lambda: False
+        self._due_cut: Callable[[], Iterator[Item]] = lambda: iter(())
         self._watermarks = [MIN_WATERMARK] * (len(self._stages) + 1)  # before each operator, and behind the last
         # Only AssignTimes makes delayed rows of others; from all other operators they come if they were met before.
         self._meets_delayed = any(isinstance(stage.node.spec, AssignTimes) for stage in self._stages)
@@ -148,11 +165,21 @@ class Chain:
 
     def open(self, context: Callable[[Node], OperatorContext]) -> None:
         """Open the operators from the last to the first, so that an operator opens after its successor is ready."""
-        for node, operator, _ in reversed(self._stages):
+        for position, (node, operator, _, keys) in reversed([*enumerate(self._stages)]):
             ctx = context(node)
             self._steps.run(node, "open", partial(operator.open, ctx))
             self._opened += 1
-            self.states[node.id] = ctx.states
+            unsent = self._unsent[position] = UnsentResults(keys, ctx.groups)
+            self.states[node.id] = {**ctx.states, unsent.spec: unsent}
+
+    def allow_cuts(self, due: Callable[[], bool], cut: Callable[[], Iterator[Item]]) -> None:
+        """While ``due`` returns True, take ``cut`` also between two results of an operator."""
+        self._cut_due, self._due_cut = due, cut
+
+    @property
+    def unsent(self) -> bool:
+        """True if there are results from before the cut that the chain was restored from."""
+        return any(self._unsent)
 
     def accepts(self) -> bool:
         """False while an operator has enough rows, so that no input must be taken, until the operator is woken."""
@@ -162,6 +189,7 @@ class Chain:
         """Process one batch of input ``port`` of the first operator; an empty batch has no effect."""
         if batch.num_rows:
             self._meets_delayed = self._meets_delayed or is_delayed(batch)
+            yield from self._send_unsent()
             yield from self._run(self._process(0, port, batch))
 
     def on_watermark(self, us: int) -> Iterator[Item]:
@@ -169,6 +197,7 @@ class Chain:
 
         Yields a Watermark if the event time behind the last operator has risen, and nothing if ``us`` does not advance.
         """
+        yield from self._send_unsent()
         if self._rises(0, us):
             yield from self._advance(0)
 
@@ -183,6 +212,7 @@ class Chain:
 
     def on_end(self, port: int, reason: EndReason) -> Iterator[Item]:
         """End one input port of the first operator."""
+        yield from self._send_unsent()
         yield from self._run_and_release(0, "on_end", methodcaller("on_end", port, reason))
 
     def finish(self, reason: EndReason) -> Iterator[Item]:
@@ -192,12 +222,33 @@ class Chain:
 
     def on_cut(self, cut: Cut, frozen: FrozenChain) -> Iterator[Item]:
         """Pass a cut through the operators, and add to ``frozen`` what they are after it. Yields no cut itself."""
-        for position, (node, operator, _) in enumerate(self._stages):
-            yield from self._run_and_release(position, "on_cut", methodcaller("on_cut", cut))
-            frozen.add(node, operator, self.states.get(node.id, {}), self._steps)
+        frozen.event_times = self.event_times()
+        if self._at_end is not None:
+            frozen.join(self._at_end)
+            self._freeze(self._stages[-1], frozen)
+            return
+        self._cutting = True
+        for position, stage in enumerate(self._stages):
+            on_cut = self._call(position, "on_cut", methodcaller("on_cut", cut))
+            yield from self._run(on_cut, behind_unsent=True)
+            yield from self._release(position)
+            self._freeze(stage, frozen)
         frozen.event_times = self.event_times()
         if self._sink is not None:
             frozen.prepare_by(self._stages[-1].node, self._roll(self._sink, cut.id))
+        self._cutting = False
+
+    def _freeze(self, stage: Stage, frozen: FrozenChain) -> None:
+        frozen.add(stage.node, stage.operator, self.states.get(stage.node.id, {}), self._steps)
+
+    def freeze_end(self) -> None:
+        """Freeze what is left at the end of the input, as operators cannot be asked when they are closed.
+
+        Later cuts freeze only the last operator again, whose rows a client reads.
+        """
+        self._at_end = FrozenChain()
+        for stage in self._stages[:-1]:
+            self._freeze(stage, self._at_end)
 
     def event_times(self) -> dict[str, int]:
         """Return the watermark in front of each operator, and under "" that behind the last.
@@ -211,7 +262,7 @@ class Chain:
         """Continue from a cut: the operators are open, and their states loaded."""
         ids = [*(stage.node.id for stage in self._stages), ""]
         self._watermarks = [event_times.get(name, MIN_WATERMARK) for name in ids]
-        for node, operator, _ in reversed(self._stages):
+        for node, operator, _, _ in reversed(self._stages):
             self._steps.run(node, "restored", partial(operator.restored, memos.get(node.id, ())))
 
     def prepare(self) -> tuple[Committable, ...]:
@@ -228,22 +279,23 @@ class Chain:
         """Return the number of keys and bytes in the state of all operators."""
         sizes = [
             self._steps.run(node, "size", state.size)
-            for node, _, _ in self._stages
+            for node, _, _, _ in self._stages
             for state in self.states.get(node.id, {}).values()
         ]
         return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 
     def awaited(self) -> dict[str, int]:
         """Return the event time that the next results of each operator wait for, if any wait."""
-        times = ((node.id, self._steps.run(node, "awaited", operator.awaited)) for node, operator, _ in self._stages)
+        times = ((node.id, self._steps.run(node, "awaited", operator.awaited)) for node, operator, _, _ in self._stages)
         return {name: us for name, us in times if us is not None}
 
     def close(self) -> list[BaseException]:
         """Close every opened operator, also after errors; returns the errors. A second call does nothing."""
         # Operators open from the end of the chain, so the opened ones are the last.
+        self.allow_cuts(lambda: False, lambda: iter(()))  # they refer to the input, which refers to the chain
         opened, self._opened = self._stages[len(self._stages) - self._opened :], 0
         errors: list[BaseException] = []
-        for node, operator, _ in opened:
+        for node, operator, _, _ in opened:
             try:
                 self._steps.run(node, "close", operator.close)
             except BaseException as error:  # noqa: BLE001 - the next operator has to be closed too; the caller reports
@@ -253,8 +305,17 @@ class Chain:
     def _run_and_release(self, position: int, step: str, method: Callable[[Operator], Iterable[Out]]) -> Iterator[Item]:
         """Call a method of one operator, and pass on a watermark that it releases afterwards."""
         yield from self._run(self._call(position, step, method))
+        yield from self._release(position)
+
+    def _release(self, position: int) -> Iterator[Item]:
         if self._releases(position):
             yield from self._advance(position + 1)
+
+    def _send_unsent(self) -> Iterator[Item]:
+        """Send the results from before a restore, those of the last operator first, as others go through it."""
+        for position, unsent in reversed([*enumerate(self._unsent)]):
+            if unsent:
+                yield from self._run(_Call(position, "on_end", None, iter(()), complete=True))
 
     def _advance(self, position: int) -> Iterator[Item]:
         """Pass a risen watermark to the operator at ``position`` and the later ones, until one holds it back."""
@@ -269,9 +330,9 @@ class Chain:
     def _releases(self, position: int) -> bool:
         """Ask an operator which watermark may leave it; True if that has risen."""
         us = self._watermarks[position]
-        if us == self._watermarks[position + 1]:
+        if us == self._watermarks[position + 1] or self._holds_results(position):
             return False
-        node, operator, _ = self._stages[position]
+        node, operator, _, _ = self._stages[position]
         released = self._steps.run(node, "output_watermark", partial(operator.output_watermark, us))
         return self._rises(position + 1, min(released, us))
 
@@ -284,7 +345,34 @@ class Chain:
             self._probes.note_watermark(self._stages[position].node.id if position < len(self._stages) else None, us)
         return True
 
-    def _run(self, first: _Call) -> Iterator[Item]:
+    def _holds_results(self, position: int) -> bool:
+        """True if what the operator there returns now comes behind results that are not sent."""
+        return position == self._divided or bool(self._unsent[position])
+
+    def _divide(self, call: _Call) -> Iterator[Item]:
+        """Take a cut between two results of ``call``, once those that are not in a state are computed."""
+        unsent = self._unsent[call.position]
+        while not (call.over or self._is_divisible(call)):
+            if unsent.full:
+                return
+            out = self._pull(call)
+            if not isinstance(out, _Done):
+                unsent.add(out)
+            yield None
+        self._divided = call.position
+        yield from self._due_cut()
+        self._divided = None
+
+    def _is_divisible(self, call: _Call) -> bool:
+        node, operator, _, _ = self._stages[call.position]
+        return call.step == "on_end" and self._steps.run(node, "divisible", operator.divisible)
+
+    def _next(self, call: _Call, *, first: bool) -> Out | _Done:
+        """The next result of a call; the ``first`` of the open calls sends what is unsent before it."""
+        unsent = self._unsent[call.position]
+        return unsent.pop() if first and unsent else self._pull(call)
+
+    def _run(self, first: _Call, *, behind_unsent: bool = False) -> Iterator[Item]:
         """Send each result of a call through the later operators; see the top of this module."""
         calls = [first]
         yielded = 0
@@ -295,7 +383,10 @@ class Chain:
                     yielded += 1
                     yield None
                 call.yielded = yielded
-                out = self._pull(call)
+                outer = call is first and not behind_unsent
+                if outer and not self._cutting and self._cut_due():
+                    yield from self._divide(call)
+                out = self._next(call, first=outer)
                 if isinstance(out, _Done):
                     calls.pop()
                     self._measure(call)
@@ -303,6 +394,9 @@ class Chain:
                         yielded += 1
                         yield None
                         calls.append(self._process(call.position, call.port, call.rest))
+                    continue
+                if not outer and self._holds_results(call.position):
+                    self._unsent[call.position].add(out)
                     continue
                 routed = self._route(call.position, out)
                 if isinstance(routed, Emission):
@@ -331,7 +425,7 @@ class Chain:
         return call
 
     def _processed(self, position: int, port: int, batch: pa.RecordBatch) -> _Call:
-        node, operator, _ = self._stages[position]
+        node, operator, _, _ = self._stages[position]
         delayed = self._meets_delayed and is_delayed(batch)
         rows = without_clock(batch) if delayed else batch
         if operator is self._sink:  # it returns no rows that could be counted behind it
@@ -349,15 +443,16 @@ class Chain:
         method: Callable[[Operator], Iterable[Out]],
         batch: pa.RecordBatch | None = None,
     ) -> _Call:
-        node, operator, _ = self._stages[position]
+        node, operator, _, _ = self._stages[position]
         outs = self._steps.run(node, step, lambda: _started(method(operator)), batch)
         return _Call(position, step, batch, iter(outs), complete=isinstance(outs, tuple))
 
     def _pull(self, call: _Call) -> Out | _Done:
         pull = partial(next, call.outs, _DONE)
-        if call.complete:
-            return pull()
-        return self._steps.run(self._stages[call.position].node, call.step, pull, call.batch)
+        node = self._stages[call.position].node
+        out = pull() if call.complete else self._steps.run(node, call.step, pull, call.batch)
+        call.over = isinstance(out, _Done)
+        return out
 
     def _route(self, position: int, out: Out) -> Emission | pa.RecordBatch | None:
         """Return an emission that leaves the chain, the rows for the next operator, or None for no rows."""

@@ -16,6 +16,7 @@ class CommandedCuts:
     def __init__(self) -> None:
         self._cuts: deque[tuple[Cut, bool]] = deque()
         self._last = NO_CUT
+        self._taking = False
 
     def add(self, cut: Cut, *, hold: bool) -> None:
         """Add a cut, with ``hold`` one after which the task reads nothing."""
@@ -23,13 +24,32 @@ class CommandedCuts:
             self._last = cut.id
             self._cuts.append((cut, hold))
 
+    def __bool__(self) -> bool:
+        return bool(self._cuts)
+
+    @property
+    def in_progress(self) -> bool:
+        """True while there is a cut, or one is being taken."""
+        return self._taking or bool(self._cuts)
+
     def take(self) -> tuple[Cut, bool] | None:
-        """Remove and return the first cut; None if there is none."""
+        """Remove and return the first cut; None if there is none. It is being taken until ``note_taken``."""
+        self._taking = bool(self._cuts)
         return self._cuts.popleft() if self._cuts else None
 
     def release(self) -> None:
         """Let the task read on after each of them."""
         self._cuts = deque((cut, False) for cut, _ in self._cuts)
+
+    def note_taken(self) -> None:
+        """The task has frozen at the cut."""
+        self._taking = False
+
+    def note_delivered(self, cut: Cut) -> None:
+        """Drop the cuts up to ``cut``, which the channels have delivered."""
+        self._last = max(self._last, cut.id)
+        while self._cuts and self._cuts[0][0].id <= cut.id:
+            self._cuts.popleft()
 
     def clear(self) -> None:
         """Take none of them."""

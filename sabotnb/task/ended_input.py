@@ -69,6 +69,10 @@ class EndedInput:
     def take_cut(self, cut: Cut, *, hold: bool) -> None:
         """Do nothing: the end of the task acknowledges the cut."""
 
+    @property
+    def takes_cut(self) -> bool:
+        return False
+
     def take_due_cut(self) -> Work | None:
         return None
 

@@ -35,6 +35,11 @@ class FrozenChain:
             self.states += steps.run(node, "freeze", lambda: _frozen(node, spec, state))  # noqa: B023 - called at once
         self.memos[node.id] = steps.run(node, "memo", operator.memo)
 
+    def join(self, other: FrozenChain) -> None:
+        """Add the operators of ``other``."""
+        self.states += other.states
+        self.memos |= other.memos
+
     def prepare_by(self, node: Node, output: Prepared) -> None:
         """Set the output of the sink of ``node``; StepFailed from ``prepared`` if it cannot be made durable."""
         self.prepared = partial(_durable, node, output)

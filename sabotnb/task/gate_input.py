@@ -5,8 +5,11 @@ Theory of operation of cuts. A cut arrives on every channel that has not ended, 
 - A channel that ends or leaves while others have delivered the cut is no longer waited for. Its end is worked off
   first, so what a port emits at its end is before the cut, as the end was.
 - A cut that was commanded is for tasks without channels: no cut can reach them. As long as a channel is open, it
-  will deliver the cut or its end, and the command has no effect. When the last channel has ended, the task emits its
-  final results and ends, without a cut in between: its FINISHED acknowledges the cut.
+  will deliver the cut or its end. When the last channel has ended without delivering it, the cut is due, also between
+  two of the final results (``Chain.allow_cuts``). If none is due before the task ends, its FINISHED acknowledges it.
+- So that final results come when no channel is open, complete event time (MAX_WATERMARK) waits for the ends of the
+  channels, which follow it. For the same reason a restored task that has unsent results ends its ports when all
+  have ended.
 - A restored task first sends the watermark that it had sent. It waits for the start of the sources with that, or for
   the first element: only then the gates of the tasks below it exist.
 """
@@ -14,6 +17,7 @@ Theory of operation of cuts. A cut arrives on every channel that has not ended, 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 
 from sabotnb.errors import ProtocolError
@@ -70,10 +74,12 @@ class GateInput:
         self._open = {port: set(numbers) for port, numbers in channels.items()}
         self._channels = sum(map(len, self._open.values()))
         self._unfed = [port for port, numbers in self._open.items() if not numbers]
+        self._ending: deque[int] = deque()  # ports that have ended, which the operators are not told yet
+        self._complete = False
         self._alignment = Alignment(gate)
         self._on_cut = on_cut
         self._cuts = CommandedCuts()
-        self._restored: list[Watermark | Status] = []
+        self._restored: list[Watermark | Status] | None = None
         self._started = False
         self._timed = frozenset(self._open if timed is None else timed)
         self._watermarks = Watermarks((port, channel) for port in self._timed for channel in self._open[port])
@@ -83,6 +89,7 @@ class GateInput:
         self._left_ports: set[int] = set()
         self._arrivals = latency_markers.FirstArrivals()
         self.ended = False
+        chain.allow_cuts(lambda: not self._channels and bool(self._cuts), lambda: self.take_due_cut() or iter(()))
 
     @property
     def last_element(self) -> End | Leave:
@@ -117,7 +124,7 @@ class GateInput:
         raise ProtocolError(f"{len(times)} event times were computed behind an exchange, where no split has a clock")
 
     def wait(self, timeout: float) -> None:
-        if self._next is None and not self._unfed:
+        if self._next is None and (not self._unfed or self._restored is not None):
             self._next = self._gate.poll(timeout)
 
     def restore(self, restore: TaskRestore) -> None:
@@ -125,22 +132,25 @@ class GateInput:
         self._restored = last_sent(restore)
 
     def take_cut(self, cut: Cut, *, hold: bool) -> None:
-        """Take ``cut`` if no channel can deliver it."""
-        if not self._channels:
-            self._cuts.add(cut, hold=hold)
+        """Take ``cut`` if no channel delivers it."""
+        self._cuts.add(cut, hold=hold)
+
+    @property
+    def takes_cut(self) -> bool:
+        return self._cuts.in_progress
 
     def take_due_cut(self) -> Work | None:
-        due = self._cuts.take()
+        due = None if self._channels else self._cuts.take()
         return None if due is None else self._cut(due[0])
 
     def take(self) -> Work | None:
         """Return the work of the next element."""
-        if self._unfed:
-            return self._end_port(self._unfed.pop())
-        self._next = self._next or self._gate.poll(0)
-        if self._restored and (self._started or self._next is not None):
-            restored, self._restored = self._restored, []
+        self._next = self._next or (None if self._unfed else self._gate.poll(0))
+        if self._restored is not None and (self._started or self._next is not None):
+            restored, self._restored = self._restored, None
             return iter(restored)
+        if self._unfed:
+            return None if self._restored is not None else self._end_port(self._unfed.pop())
         polled, self._next = self._next, None
         if polled is None:
             return None
@@ -167,7 +177,8 @@ class GateInput:
         self._started = True
 
     def stop(self) -> None:
-        """Do nothing: the input ends when its sources have ended."""
+        """Start, if that was not said before: the input ends when its sources have ended."""
+        self._started = True
 
     def assign(self, command: AssignSplits | RaiseBound) -> None:
         """Do nothing: only sources have splits."""
@@ -203,6 +214,9 @@ class GateInput:
 
     def _risen(self, us: int | None) -> Work:
         """Pass a change of the input's event time, or of its idleness, to the chain and the downstream tasks."""
+        if us == MAX_WATERMARK or self._complete:
+            self._complete = self._watermarks.complete
+            us = None if self._complete else MAX_WATERMARK
         if us is not None:
             if us < MAX_WATERMARK:  # the maximum is not an event time, it marks complete input
                 self._counters.watermark = us
@@ -222,7 +236,9 @@ class GateInput:
         if port in self._timed:
             yield from self._risen(self._watermarks.end((port, channel)))
         if not self._open[port]:
-            yield from self._end_port(port)
+            self._ending.append(port)
+        while self._ending and not (self._channels and self._chain.unsent):
+            yield from self._end_port(self._ending.popleft())
         yield from self._take_aligned()
 
     def _deliver(self, port: int, channel: ChannelEnd, cut: Cut) -> Work:
@@ -235,6 +251,7 @@ class GateInput:
         if cut is not None:
             yield from self._cut(cut)
             self._alignment.take(cut)
+            self._cuts.note_delivered(cut)
 
     def _cut(self, cut: Cut) -> Work:
         return timed_cut(self._take(cut), self._counters)
@@ -243,6 +260,7 @@ class GateInput:
         frozen = FrozenChain()
         yield from self._chain.on_cut(cut, frozen)
         self._on_cut(cut, frozen, None)
+        self._cuts.note_taken()
         yield cut
 
     def _end_port(self, port: int) -> Work:
@@ -251,7 +269,7 @@ class GateInput:
             yield from self._chain.on_end(port, self._reasons[port])
         else:
             self._left_ports.add(port)
-        if any(self._open.values()) or self._unfed:
+        if any(self._open.values()) or self._unfed or self._ending:
             return
         if isinstance(self.last_element, End):
             yield from self._chain.finish(self.last_element.reason)

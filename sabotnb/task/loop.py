@@ -12,7 +12,10 @@ take the next element of the input; without an element, sleep for it.
 - While an operator has enough rows (``Operator.accepts``), no element is taken. The task sleeps in the mailbox then,
   and counts as busy: the operator works, outside this thread.
 - A cut that was commanded is taken as soon as the current work is done, before everything else: also while the input is
-  paused, and while an operator has enough rows. A cut that comes through the gate is an element like others.
+  paused, and while an operator has enough rows. The work at the end of the input takes it between two of its results.
+  A cut that comes through the gate is an element like others. While one is on its way, or due, the task goes on beyond
+  the budget for rows that a client has not read: a client may be slow, and these rows are state.
+- A task that has sent its end and waits for its client takes cuts as well. They are not sent: its outputs have ended.
 - Operators are woken between two works, by ``wake`` or by an alarm (``wake_in``), before the next element is taken: a
   task that always has input wakes them as well. The next alarm limits the sleep in the gate. It does not limit the
   sleep for credit, as no operator may run without it; alarms that go off meanwhile are answered when it returns.
@@ -23,6 +26,8 @@ take the next element of the input; without an element, sleep for it.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import (
@@ -86,7 +91,7 @@ class Loop:
         work: Work = iter(())
         while True:
             self._read_mailbox()
-            if not self._outputs.writable():
+            if not self._outputs.writable(for_cut=self._input.takes_cut):
                 self._wait_for_credit()
                 continue
             self._outputs.send_aged()
@@ -107,6 +112,8 @@ class Loop:
         """Wait after the end until the client has read the rows that it must; TaskCanceled if canceled first."""
         while self._outputs.unread():
             self._read_mailbox()
+            while (cut := self._input.take_due_cut()) is not None:
+                deque(cut, maxlen=0)  # taken, and not emitted: the outputs have ended
             self._wait_for_credit()
 
     def wait_written(self) -> None:

@@ -4,7 +4,8 @@ Theory of operation. Each collecting task has a buffer of numbered batches. A pu
 batches before ``seq``, which are dropped, and returns the next ones without dropping them. So a pull that is repeated
 after a lost answer returns the same batches, and no row is lost or duplicated.
 
-- The task writes while the unread batches are within the budget; it is woken when an acknowledgement drops some. A
+- The task writes while the unread batches are within the budget; it is woken when an acknowledgement drops some. For a
+  cut that is on its way it goes on beyond the budget, as the rows in front of the cut have to be taken first. A
   buffer with ``keep`` holds the last rows instead: it is always writable and drops the oldest batches, whose numbers
   a later pull skips.
 - All buffers of one run of a job share one condition, so that a reader in this process can wait for any of them. The
@@ -38,6 +39,9 @@ from sabotnb.protocol import FIRST_EPOCH, Batch, Element, End, Leave, RunId
 MESSAGE_BYTES = 1 << 20
 MESSAGE_SECONDS = 0.05
 """Limits for merging the results of a busy task into one message, small enough for a person who watches."""
+
+FOR_CUT_BYTES = 64 << 20
+"""Unread rows beyond the budget that a task may hold, so that a cut passes it although its client is slow."""
 
 NO_LIMIT = 2**62
 """Greater than the number of any batch."""
@@ -150,6 +154,10 @@ class ResultBuffer:
         """True while the unread batches are within the budget."""
         return self._keep is not None or self._nbytes < self._budget
 
+    def writable_for_cut(self) -> bool:
+        """True while they are within the budget for the rows in front of a cut."""
+        return self._nbytes < self._budget + FOR_CUT_BYTES
+
     def take_nowait(self, seq: int, max_bytes: int, epoch: int | None = None) -> Pulled:
         """Drop the batches before number ``seq`` and return the next ones: at least one if there is any.
 
@@ -215,6 +223,10 @@ class ResultOutput:
 
     def writable(self) -> bool:
         return self._buffer.writable()
+
+    def writable_for_cut(self) -> bool:
+        """True while rows in front of a cut may be added."""
+        return self._buffer.writable_for_cut()
 
     def send_aged(self) -> None:
         if self._pending and self._clock() - self._since >= MESSAGE_SECONDS:

@@ -1,8 +1,9 @@
 """The input of a source task: reads its splits.
 
 A cut comes by command, and is taken between two polls, also before the start and while paused: what was polled before
-it has passed the chain, so the positions of the open splits divide the rows exactly. A task that was stopped takes no
-cut: the rest of its splits is never read, and its end acknowledges the cut.
+it has passed the chain, so the positions of the open splits divide the rows exactly. At the end of its splits it is
+also taken between two of the final results. A task that was stopped takes no cut: the rest of its splits is never read,
+and its end acknowledges the cut.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ class SourceInput:
         self._started = False
         self._paused = False
         self._reason = EndReason.EXHAUSTED
+        self._ending = False
         self.ended = False
+        chain.allow_cuts(lambda: self._ending and bool(self._cuts), lambda: self.take_due_cut() or iter(()))
 
     @property
     def last_element(self) -> End:
@@ -172,6 +175,10 @@ class SourceInput:
 
     def _reading(self) -> bool:
         return self._started and not self._paused
+
+    @property
+    def takes_cut(self) -> bool:
+        return self._cuts.in_progress
 
     def take_due_cut(self) -> Work | None:
         due = self._cuts.take()
@@ -265,6 +272,7 @@ class SourceInput:
         opened = (*map(self._positioned, self._open), *self._supply.waiting())
         state = SourceState(opened, tuple(self._finished))
         self._on_cut(cut, frozen, state)
+        self._cuts.note_taken()
         yield cut
 
     def _positioned(self, opened: OpenSplit) -> Split:
@@ -293,6 +301,7 @@ class SourceInput:
         yield from self._chain.on_watermark(us)
 
     def _end(self) -> Work:
+        self._ending = True
         if self._reason is EndReason.EXHAUSTED and self._progress is not None:
             yield from self._advance(MAX_WATERMARK)
         yield from self._chain.on_end(0, self._reason)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
-from sabotnb.plan import Vertex
+from sabotnb.plan import Vertex, keys_behind
 from sabotnb.protocol import Operator
 from sabotnb.task.chain import PassThrough, Stage
 from sabotnb.task.host import Makers
@@ -31,6 +31,7 @@ def make_stages(vertex: Vertex, makers: Makers, steps: Steps, pulled: ResultOutp
             node,
             steps.run(node, "open", lambda: _make(node, schemas, makers, pulled)),  # noqa: B023 - called at once
             timed=node.id not in vertex.untimed,
+            keys=keys_behind(node.spec),
         )
         for node, schemas in zip(vertex.operators, inputs, strict=False)
     ]

@@ -222,6 +222,8 @@ class TaskExecution:
 
     def _end(self, task_input: TaskInput) -> None:
         """Close the operators, and only then send the last element downstream."""
+        if self._outputs.awaits_client:
+            self._chain.freeze_end()
         for error in self._chain.close():
             raise error
         self._outputs.broadcast(task_input.last_element)

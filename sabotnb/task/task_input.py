@@ -72,6 +72,11 @@ class TaskInput(Protocol):
         """Take ``cut`` by command if it does not come through a gate; with ``hold`` a source reads nothing after it."""
         ...
 
+    @property
+    def takes_cut(self) -> bool:
+        """True while a cut that was commanded is being taken, or will be: it may be on its way through the gate."""
+        ...
+
     def take_due_cut(self) -> Work | None:
         """Return the work of the next cut that was commanded; None if there is none. The previous work must be done."""
         ...

@@ -59,6 +59,11 @@ class TaskOutputs:
         for route in routes:
             self._routes.setdefault((route.operator, route.side), []).append(route)
 
+    @property
+    def awaits_client(self) -> bool:
+        """True if the task must not end before a client has read its rows."""
+        return self.unread is not never
+
     def emit(self, emission: Emission) -> None:
         """Send rows; those of a side output without a reader are dropped."""
         routes = self._routes.get((emission.operator, emission.side))
@@ -86,8 +91,13 @@ class TaskOutputs:
             for route in self._all:
                 route.output.send_aged()
 
-    def writable(self) -> bool:
-        """True while every output has credit: the next emission may go to any of them."""
+    def writable(self, *, for_cut: bool = False) -> bool:
+        """True while every output has credit: the next emission may go to any of them.
+
+        ``for_cut``: a client that reads slowly must not hold a cut up.
+        """
+        if for_cut and self.pulled is not None and self.pulled.writable_for_cut():
+            return all(route.output.writable() for route in self._all if route.output is not self.pulled)
         return all(route.output.writable() for route in self._all)
 
     def flush(self) -> None:

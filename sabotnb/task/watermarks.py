@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
-from sabotnb.protocol import MIN_WATERMARK, ChannelEnd
+from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK, ChannelEnd
 
 Channel = tuple[int, ChannelEnd]
 """(port, channel)"""
@@ -43,6 +43,11 @@ class Watermarks:
     def idle(self) -> bool:
         """True if every channel that has not ended is idle."""
         return 0 < self._idle == len(self._inputs)
+
+    @property
+    def complete(self) -> bool:
+        """True if there are channels, and all of them have reported complete event time."""
+        return bool(self._inputs) and all(reported.us == MAX_WATERMARK for reported in self._inputs.values())
 
     def slowest(self) -> tuple[Channel, int] | None:
         """Return the active channel with the smallest watermark, and that watermark; None if none is active."""

@@ -14,6 +14,7 @@ were not committed are.
 
 The sources read nothing before ``read`` or ``finish``. ``read`` lets them make a number of polls and holds them behind
 these, so that a cut or a kill comes at a moment that a test can draw; rows are in channels, operators and states then.
+``cut_behind`` begins a cut when a sink has received a batch: also among the final results of an operator in its chain.
 """
 
 from __future__ import annotations
@@ -89,7 +90,9 @@ class CheckpointedRun:
         self._storage = storage
         self._config = config or Config()
         self._epoch = FIRST_EPOCH if restored_from is None else restored_from.epoch + 1
-        self._cut = 0 if restored_from is None else restored_from.cut
+        self._cut = self._first_cut = 0 if restored_from is None else restored_from.cut
+        self._batches = itertools.count(1)
+        self._cut_behind = 0
         self._changed = threading.Condition()
         self._acked: dict[TaskId, CutAcked] = {}
         self._ended: dict[TaskId, TaskChanged] = {}
@@ -129,6 +132,13 @@ class CheckpointedRun:
         self._cut += 1
         self._acked.clear()
         self._post(TakeCut(RUN, self._epoch, Cut(self._cut, kind, self._epoch), hold))
+
+    def cut_behind(self, batch: int) -> StoredCut | None:
+        """Read on, and take a cut behind that batch of the output, counted from 1; None if the run ends before it."""
+        self._cut_behind = batch
+        self.read()
+        self._wait(lambda: self._cut > self._first_cut or len(self._ended) == len(self._tasks))
+        return self.wait_cut() if self._cut > self._first_cut else None
 
     def wait_cut(self) -> StoredCut:
         """Wait until all tasks have acknowledged the cut or ended; a cut that failed raises its error."""
@@ -213,8 +223,15 @@ class CheckpointedRun:
         return replace(
             makers,
             source=lambda spec: MeteredSource(makers.source(spec), self._meter),
-            sink=lambda spec, schema: HandingOver() if spec.connector == RECORDED else makers.sink(spec, schema),
+            sink=lambda spec, schema: (
+                HandingOver(self._on_batch) if spec.connector == RECORDED else makers.sink(spec, schema)
+            ),
         )
+
+    def _on_batch(self) -> None:
+        if next(self._batches) == self._cut_behind:  # in a task's thread, which reads its mailbox next
+            self.begin_cut()
+            self._notify()
 
     def _on_report(self, report: TaskReport) -> None:
         with self._changed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,9 +17,13 @@ RECORDED = "recorded"
 
 
 class HandingOver(SinkOperator):
-    """Keeps its rows until the next cut. A committable has an ``id``, by which one that is repeated is known."""
+    """Keeps its rows until the next cut. A committable has an ``id``, by which one that is repeated is known.
 
-    def __init__(self) -> None:
+    ``received`` is called behind each batch, in the task's thread.
+    """
+
+    def __init__(self, received: Callable[[], None]) -> None:
+        self._received = received
         self._batches: list[pa.RecordBatch] = []
         self._numbers = itertools.count()
 
@@ -29,6 +33,7 @@ class HandingOver(SinkOperator):
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
         self._batches.append(batch)
+        self._received()
         return ()
 
     def roll(self, cut: int) -> Prepared:

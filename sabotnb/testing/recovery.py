@@ -100,20 +100,34 @@ class Recovery:
         return cls(**{"make": maker(spec, inputs), "inputs": inputs, "keys": keys, "updates": updates, **options})
 
     def check(
-        self, steps: Sequence[Step], at: int, *, before: int = 1, after: int = 1, ends_last: bool = False
+        self,
+        steps: Sequence[Step],
+        at: int,
+        *,
+        before: int = 1,
+        after: int = 1,
+        ends_last: bool = False,
+        results: int | None = None,
     ) -> None:
         """Cut ``before`` tasks after the first ``at`` steps, and let ``after`` tasks go on.
+
+        With ``results`` the step that follows, the end of a port, is cut behind so many of its results.
 
         Raises:
             AssertionError: rows of the output are missing, unexpected or wrong.
         """
         whole = self._run(self._tasks(before), steps)
-        old = self._run(self._tasks(before), steps[:at])
+        old, rest = self._run(self._tasks(before), steps[:at]), steps[at:]
+        if results is not None:
+            assert isinstance(rest[0], EndPort), f"step {at} is {rest[0]}; only the end of a port can be divided"
+            for task in old:
+                task.begin_end(rest[0].port, rest[0].reason, results)
+            rest = rest[1:]
         cuts = [task.cut() for task in old]
         first = _rows(old)
-        new = self._restored(cuts, old, steps[at:], after)
+        new = self._restored(cuts, old, rest, after)
         again = [EndPort(port, reason) for port, reason in sorted(cuts[0].ended.items())]
-        self._run(new, [*steps[at:], *again] if ends_last else [*again, *steps[at:]])
+        self._run(new, [*rest, *again] if ends_last else [*again, *rest])
         expected = _rows(whole)
         history = self._history(steps, before) if self.updates is not None else {}
         for tag in {*expected, *_rows(old), *_rows(new)}:
@@ -135,6 +149,8 @@ class Recovery:
         """New tasks from ``cuts``, which are exported while the tasks that were cut go on with the rest."""
         with ThreadPoolExecutor(1) as pool:
             exporting = pool.submit(lambda: [cut.export() for cut in cuts])
+            for task in old:
+                task.finish_end()
             self._run(old, rest)
             exported = exporting.result()
         assert exported == [cut.export() for cut in cuts], "frozen states export other rows while their task goes on"

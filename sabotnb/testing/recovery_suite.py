@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sabotnb.testing.recovery import Recovery, Step
+from sabotnb.config import Config
+from sabotnb.testing.recovery import EndPort, Recovery, Step
 
 SHORT = 6
 """Steps of a script up to which it is cut at every position."""
@@ -57,6 +59,17 @@ class RecoverySuite:
         every = range(len(steps) + 1)
         for at in every if len(steps) <= SHORT else sorted(data.draw(st.sets(st.sampled_from(every), min_size=1))):
             self.recovery().check(steps, at, ends_last=ends_last)
+
+    @given(data=st.data())
+    @DRAWN
+    def test_a_cut_divides_the_results_of_an_end(self, data: st.DataObject) -> None:
+        recovery = self.recovery()
+        small = replace(recovery, config=replace(recovery.config or Config(), batch_rows=1))
+        steps = data.draw(self.steps)
+        before, after = data.draw(st.sampled_from([(1, 1), *self.rescales]))
+        for at in (at for at, step in enumerate(steps) if isinstance(step, EndPort)):
+            results = data.draw(st.integers(0, 4))
+            small.check(steps, at, before=before, after=after, results=results, ends_last=data.draw(st.booleans()))
 
     @given(data=st.data())
     @DRAWN

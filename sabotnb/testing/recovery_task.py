@@ -5,7 +5,9 @@ Theory of operation
 A ``CutTask`` makes the calls that a task of a run makes, in one thread, and collects what the operator returns. Its
 clock is moved by the script only; an alarm of ``wake_in`` is answered when the clock has reached it.
 
-``cut`` does what the chain of a task does: ``on_cut``, then a freeze of every state, then ``memo``. A ``TaskCut`` may
+``cut`` does what the chain of a task does: ``on_cut``, then a freeze of every state, then ``memo``. Among the results
+of a port's end the operator is frozen where it is if it is ``divisible``; else the rest of its results is computed
+first, and sent by the restored task. A ``TaskCut`` may
 be exported by another thread while the old task goes on. What is exported passes through Arrow's stream format, and the
 memo through JSON, as both do in a real checkpoint.
 
@@ -16,8 +18,9 @@ front of the operator is the smallest of those at the cut; a task calls ``on_wat
 from __future__ import annotations
 
 import heapq
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +54,7 @@ Exported = Mapping[StateSpec, Mapping[int, Sequence[bytes]]]
 class TaskCut:
     """What a task acknowledges a cut with: frozen states, the memo, the watermarks around it and the time on its clock.
 
-    ``ended`` are the ports that had ended.
+    ``ended`` are the ports that had ended, ``unsent`` the results that the cut found computed and not sent.
     """
 
     states: Mapping[StateSpec, tuple[Sequence[int], Frozen]]
@@ -60,6 +63,7 @@ class TaskCut:
     released: int
     now: float
     ended: Mapping[int, EndReason]
+    unsent: Sequence[Out] = ()
 
     def export(self) -> Exported:
         """Export all states; may be called in any thread."""
@@ -89,6 +93,8 @@ class CutTask:
         self.ended: dict[int, EndReason] = {}
         self.wakes = 0
         self._alarms: list[float] = []
+        self._results: Iterator[Out] | None = None  # the rest of those of a port's end
+        self._unsent: list[Out] = []
         self.operator = make(lambda: round(self.clock() * 1e6))
         self.context = OperatorContext(
             RunId("recovery", 1),
@@ -138,13 +144,33 @@ class CutTask:
         self._collect(self.operator.on_end(port, reason))
         self._release()
 
+    def begin_end(self, port: int, reason: EndReason, results: int) -> None:
+        """End a port, and stop behind so many of its results: there a cut comes. ``finish_end`` goes on."""
+        self.ended[port] = reason
+        self._results = iter(self.operator.on_end(port, reason))
+        self._collect(itertools.islice(self._results, results))
+        if not self.operator.divisible():
+            self._unsent.extend(self._results)
+
+    def finish_end(self) -> None:
+        """Return the rest of the results of a port's end, if one was begun."""
+        if self._results is not None:
+            self._collect(itertools.chain(self._unsent, self._results))
+            self._results, self._unsent = None, []
+            self._release()
+
     def cut(self, number: int = 1) -> TaskCut:
         """Take a cut; the task may go on afterwards."""
         cut = Cut(number, CutKind.CHECKPOINT, self.context.epoch, self.event_time)
-        self._collect(self.operator.on_cut(cut))
+        if self._results is None:
+            self._collect(self.operator.on_cut(cut))
+        else:
+            self._unsent.extend(self.operator.on_cut(cut))
         frozen = {spec: (groups := [*state.groups()], state.freeze(groups)) for spec, state in self.states.items()}
         memo = json.loads(json.dumps(dict(self.operator.memo())))
-        return TaskCut(frozen, memo, self.event_time, self.released, self.clock(), dict(self.ended))
+        return TaskCut(
+            frozen, memo, self.event_time, self.released, self.clock(), dict(self.ended), tuple(self._unsent)
+        )
 
     def restore(self, cuts: Sequence[TaskCut], exported: Sequence[Exported], *, rescaled: bool) -> None:
         """Load what belongs to this task from the exported states of ``cuts``, and call ``restored``."""
@@ -154,6 +180,8 @@ class CutTask:
                 for group, batches in states[spec].items():
                     if batches and (spec.scope is not Scope.KEYED or self.owns(group)):
                         state.load(group, map(_received, batches))
+        for cut in cuts[share[0] :: share[1]]:
+            self._collect(cut.unsent)
         self.operator.restored([cut.memo for cut in cuts])
         self.event_time = min(cut.event_time for cut in cuts)
         self.released = min(cut.released for cut in cuts)

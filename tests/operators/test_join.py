@@ -76,7 +76,7 @@ def test_joins_are_those_of_duckdb(how, data):
     limit = data.draw(st.integers(1, 20))
     spec = Join(*on, how)
     found = run(spec, left, right, order, limit)
-    assert all(0 < batch.num_rows <= limit for batch in found.batches)
+    assert all(batch.num_rows <= limit for batch in found.batches)
     assert plain(found.rows) == plain(by_duckdb(spec, left, right))
 
 

@@ -1,5 +1,6 @@
 """Runs that are cut, killed and restored at drawn moments."""
 
+import itertools
 import random
 
 from sabotnb.api.running.compiling import compile_graph
@@ -33,3 +34,21 @@ def restarted(jobs, storage, seed, *, polls, config=SMALL):
         run = run.restored(cut, job.execution)
     with run.start():
         return run.finish()
+
+
+def final_config(**options):
+    """Settings under which every result is a batch of its own, and sorts write files."""
+    return Config(batch_rows=1, gate_bytes=4096, coalesce_rows=1, **options)
+
+
+def cut_behind_each_batch(jobs, storage, seed, config=SMALL, every=1):
+    """Yield the rows of runs that are cut behind a batch of their output, killed and restored: for each such batch."""
+    draw = random.Random(seed)
+    for batch in itertools.count(1, every):
+        first, following = draw.choice(jobs), draw.choice(jobs)
+        with CheckpointedRun(first.execution, first.splits, str(storage), config=config).start() as run:
+            cut = run.cut_behind(batch)
+        if cut is None:
+            return
+        with run.restored(cut, following.execution).start() as restored:
+            yield cut, restored.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -25,6 +25,8 @@ from sabotnb.protocol import (
     StartSources,
     TaskChanged,
     TaskReport,
+    TaskRestore,
+    TaskSnapshot,
     TaskState,
 )
 from sabotnb.protocol.elements import EndReason
@@ -160,9 +162,18 @@ class Reports:
 
 
 class Deployed:
-    """All tasks of a graph on one agent, as a TaskRunner runs them; a context manager that cancels remaining tasks."""
+    """All tasks of a graph on one agent, as a TaskRunner runs them; a context manager that cancels remaining tasks.
 
-    def __init__(self, execution: ExecutionGraph, config: Config = TINY) -> None:
+    ``restored`` has the snapshots that tasks continue from, by vertex; each has one task then.
+    """
+
+    def __init__(
+        self,
+        execution: ExecutionGraph,
+        config: Config = TINY,
+        storage: str | None = None,
+        restored: Mapping[str, TaskSnapshot] | None = None,
+    ) -> None:
         self.reports = Reports()
         self.results = Results(config)
         self._execution = execution
@@ -176,9 +187,17 @@ class Deployed:
         for v in execution.vertices.values():
             spec = v.operators[0].spec
             splits = spec.options["source"].splits() if isinstance(spec, specs.Source) else []
+            snapshot = None if restored is None else restored[v.id]
+            if snapshot is not None:
+                splits = [] if snapshot.source is None else list(snapshot.source.opened)
             for i in range(v.parallelism):
                 assignment = Assignment(
-                    self._attempt(v.id, i), execution, self._placement, tuple(splits[i :: v.parallelism])
+                    self._attempt(v.id, i),
+                    execution,
+                    self._placement,
+                    tuple(splits[i :: v.parallelism]),
+                    restore=None if snapshot is None else restore_of(snapshot),
+                    storage=storage,
                 )
                 self.tasks[f"{v.id}[{i}]"] = TaskExecution(assignment, host)
 
@@ -217,6 +236,13 @@ class Deployed:
         self.cancel()
         self.release()
         self._exchange.stop()
+
+
+def restore_of(snapshot: TaskSnapshot) -> TaskRestore:
+    """What a task begins with that continues one other."""
+    files = () if snapshot.file is None else (snapshot.file,)
+    memos = {name: (memo,) for name, memo in snapshot.memos.items()}
+    return TaskRestore(files, memos, snapshot.event_times, snapshot.ended)
 
 
 class Doubled(Operator):

@@ -211,7 +211,7 @@ def test_a_port_without_event_time_has_no_part_in_that_of_the_task():
     assert task.outputs_of(0, 0, Watermark(7), Status(idle=True)) == [Watermark(7), Status(idle=True)]
     assert task.add(1, 2) == []
     task.outputs_of(1, 0, End())
-    assert task.outputs_of(0, 0, Watermark(MAX_WATERMARK), End()) == [Watermark(MAX_WATERMARK), Status(idle=False)]
+    assert task.outputs_of(0, 0, Watermark(MAX_WATERMARK), End()) == [Status(idle=False), Watermark(MAX_WATERMARK)]
     task.outputs_of(1, 2, End())
     assert task.input.ended
 
@@ -435,14 +435,37 @@ def test_what_a_port_emits_at_its_end_is_before_the_cut():
     assert task.outputs_of(1, 0, End()) == [[11], cut(1), [1]]
 
 
-def test_no_cut_is_taken_behind_the_end_of_all_channels():
-    task = Input((0, 0))
+def test_a_cut_that_no_channel_delivered_is_taken_among_the_final_results():
+    task = Input((0, 0), (0, 1))
+    task.operators[0].on_end = lambda port, reason: (batch(1).data, batch(2).data)
     task.put(0, 0, End())
-    task.input.take_cut(cut(1), hold=False)
+    for number in (1, 2):
+        task.input.take_cut(cut(number), hold=False)
     assert task.input.take_due_cut() is None
     assert task.take() == []
+    assert task.input.takes_cut
+    assert task.outputs_of(0, 1, End()) == [cut(1), [1], cut(2), [2]]
     assert task.input.ended
-    assert task.cuts == []
+    assert task.cuts == [1, 2]
+
+
+def test_a_command_for_a_cut_that_the_channels_have_delivered_has_no_effect():
+    task = Input((0, 0))
+    task.input.take_cut(cut(1), hold=False)
+    assert task.outputs_of(0, 0, cut(1)) == [cut(1)]
+    task.input.take_cut(cut(1), hold=False)
+    assert task.outputs_of(0, 0, End()) == []
+    assert task.cuts == [1]
+
+
+def test_complete_event_time_waits_until_all_channels_with_event_time_have_ended():
+    task = Input((0, 0), (0, 1), (1, 0), ports=2, timed={0})
+    assert task.outputs_of(0, 0, Watermark(MAX_WATERMARK), End()) == []
+    assert task.outputs_of(0, 1, Watermark(MAX_WATERMARK), Status(idle=True)) == [Status(idle=True)]
+    assert task.calls == [[], []]
+    assert task.outputs_of(0, 1, End()) == [Watermark(MAX_WATERMARK), Status(idle=False)]
+    assert task.calls == [[MAX_WATERMARK, (0, EndReason.EXHAUSTED)], [MAX_WATERMARK]]
+    assert not task.input.ended
 
 
 def test_a_task_without_channels_takes_its_cut_by_command():

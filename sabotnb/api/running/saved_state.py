@@ -13,8 +13,8 @@ from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.cache import data_root
 from sabotnb.errors import CheckpointError
 from sabotnb.operators import readable
-from sabotnb.protocol import Scope, StoredCut
-from sabotnb.storage import CutFolder, StateReader, jobs_with_cuts, list_cuts, read_cut
+from sabotnb.protocol import UNSENT, Scope, StoredCut
+from sabotnb.storage import CutFolder, StateReader, StoredState, jobs_with_cuts, list_cuts, read_cut
 
 if TYPE_CHECKING:  # looking at names loads no pandas
     import pandas as pd
@@ -55,7 +55,7 @@ class SavedState:
     @property
     def operators(self) -> list[str]:
         """The ids of the operators that have state."""
-        return list(dict.fromkeys(state.operator for reader in self._readers for state in reader.states()))
+        return list(dict.fromkeys(state.operator for reader in self._readers for state in _states(reader)))
 
     def operator(self, name: str, state: str | None = None) -> OperatorState:
         """Return the state of an operator, by its id or a unique prefix of it.
@@ -92,7 +92,7 @@ class OperatorState:
         self._chosen = chosen
         self.states = list(
             dict.fromkeys(
-                state.spec.name for reader in readers for state in reader.states() if state.operator == operator
+                state.spec.name for reader in readers for state in _states(reader) if state.operator == operator
             )
         )
 
@@ -125,7 +125,7 @@ class OperatorState:
     def _tables(self, name: str) -> Iterable[pa.Table]:
         """The rows of each task; of a broadcast state, which each task has whole, those of one task."""
         for reader in self._readers:
-            for state in reader.states():
+            for state in _states(reader):
                 if (state.operator, state.spec.name) == (self._operator, name):
                     batches = [batch for group in state.groups for batch in reader.batches(self._operator, name, group)]
                     yield pa.Table.from_batches(batches, state.schema)
@@ -134,6 +134,11 @@ class OperatorState:
 
     def __repr__(self) -> str:
         return f"state of {self._operator}: {', '.join([self._chosen] if self._chosen else self.states)}"
+
+
+def _states(reader: StateReader) -> Iterable[StoredState]:
+    """The states of a file, without results on their way: these say nothing of an operator."""
+    return (state for state in reader.states() if state.spec.name != UNSENT)
 
 
 def find_cut(storage: str, job: str, checkpoint: int | str | None) -> StoredCut:

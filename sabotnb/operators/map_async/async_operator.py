@@ -49,6 +49,7 @@ class MapAsyncOperator(Operator):
         self._released = MIN_WATERMARK
         self._any_done = threading.Event()
         self._closing = False
+        self._is_between = False
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
@@ -101,7 +102,12 @@ class MapAsyncOperator(Operator):
             yield from self._on()
             if self._pending.groups():
                 self._any_done.wait(WAIT_SECONDS)
-                yield nothing  # lets the task read its mailbox
+                self._is_between = True
+                yield nothing  # lets the task read its mailbox, and take a cut
+                self._is_between = False
+
+    def divisible(self) -> bool:
+        return self._is_between  # the rows that are pending then are state
 
     def close(self) -> None:
         self._closing = True
