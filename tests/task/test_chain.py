@@ -11,6 +11,7 @@ from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Committable, Delayed, Operator, OperatorContext
 from sabotnb.protocol.state import UNSENT, StateSpec
 from sabotnb.state import KeySet
+from sabotnb.task import unsent_results
 from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
 from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.probes import Probes
@@ -327,3 +328,84 @@ def test_a_failure_at_a_cut_names_the_operator():
 
     with pytest.raises(StepFailed, match="memo of op_1 failed"):
         list(chain(Doubled(), Unfit([])).on_cut(Cut(1, CutKind.CHECKPOINT, 1), FrozenChain()))
+
+
+class Windows(Operator):
+    """Returns the numbers of its state as batches when the event time comes, and again what is left at the end."""
+
+    def __init__(self, *numbers):
+        self.numbers = numbers
+
+    def on_watermark(self, us):
+        numbers, self.numbers = self.numbers, ()
+        return (batch(x) for x in numbers)
+
+    def on_cut(self, cut):
+        return (batch(0),)
+
+    def memo(self):
+        return {"left": len(self.numbers)}
+
+
+class Times(Operator):
+    """Records the event times and the rows that reach it."""
+
+    def __init__(self):
+        self.log = []
+
+    def process(self, port, batch):
+        self.log += batch["x"].to_pylist()
+        return (batch,)
+
+    def on_watermark(self, us):
+        self.log.append(f"at {us}")
+        return ()
+
+
+def cut_behind(chain, work, results):
+    """The items of ``work``, in which a cut comes behind so many emissions, and what was frozen at it."""
+    cut, frozen, items = Cut(1, CutKind.CHECKPOINT, 1), FrozenChain(), []
+
+    def taken():
+        items.append("cut")
+        yield from chain.on_cut(cut, frozen)
+        yield cut
+
+    chain.allow_cuts(lambda: "cut" not in items and len(items) == results, taken)
+    for item in work:
+        if item is not None and not isinstance(item, Cut):  # one by one, as the cut comes behind so many items
+            items.append(item.batch["x"].to_pylist() if isinstance(item, Emission) else item)  # noqa: PERF401
+    return items, frozen
+
+
+@pytest.mark.parametrize("results", [0, 1, 2])
+def test_results_that_a_cut_finds_unsent_are_state_and_hold_the_watermark_back(results):
+    times = Times()
+    built = chain(Windows(1, 2, 3), times)
+    items, frozen = cut_behind(built, built.on_watermark(9), results)
+    numbers = [[1], [2], [3]]
+    assert items == [*numbers[:results], "cut", *numbers[results:], [0], Watermark(9)]
+    assert times.log == [1, 2, 3, 0, "at 9"]
+    assert frozen.memos["op_0"] == {"left": 0}
+    assert frozen.event_times == {"op_0": 9, "op_1": MIN_WATERMARK, "": MIN_WATERMARK}
+
+    restored = chain(Windows(), again := Times())
+    for state in frozen.states:
+        for group in state.groups:
+            restored.states[state.operator][state.spec].load(group, state.frozen.export(group))
+    restored.restore(frozen.event_times, {})
+    assert restored.unsent
+    items, _ = cut_behind(restored, restored.on_end(0, EndReason.EXHAUSTED), -1)
+    assert items == [*numbers[results:], [0], Watermark(9)]
+    assert again.log == [*(x for (x,) in numbers[results:]), 0, "at 9"]
+    assert not restored.unsent
+
+
+def test_a_cut_waits_while_more_is_unsent_than_is_computed_ahead(monkeypatch):
+    monkeypatch.setattr(unsent_results, "LIMIT_BYTES", 16)
+    built = chain(Windows(1, 2, 3, 4))
+    taken = []
+    built.allow_cuts(lambda: not taken, lambda: iter([taken.append(True)]))
+    sent = [item.batch["x"].to_pylist() for item in built.on_watermark(9) if isinstance(item, Emission) and not taken]
+    assert sent == [[1], [2], [3]]
+    assert taken
