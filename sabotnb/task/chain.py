@@ -34,15 +34,14 @@ its credit, so an operator that makes a million batches from one can be canceled
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import methodcaller
-from typing import NamedTuple, TypeAlias, cast
+from typing import cast
 
 import pyarrow as pa
 
-from sabotnb.eventtime import by_clock, is_delayed, with_clock, without_clock
-from sabotnb.graph import AssignTimes, Keys
+from sabotnb.eventtime import is_delayed, without_clock
+from sabotnb.graph import AssignTimes
 from sabotnb.graph import Operator as Node
 from sabotnb.protocol import (
     FINAL_CUT,
@@ -53,7 +52,6 @@ from sabotnb.protocol import (
     Delayed,
     EndReason,
     KeyedState,
-    Marker,
     Memo,
     Operator,
     OperatorContext,
@@ -66,73 +64,11 @@ from sabotnb.protocol import (
 )
 from sabotnb.task.call_sizes import CallSize
 from sabotnb.task.frozen_chain import FrozenChain
+from sabotnb.task.operator_call import OVER, CallOver, OperatorCall, processed_by_clock, started
 from sabotnb.task.probes import Probes
+from sabotnb.task.stage import Emission, Item, Stage
 from sabotnb.task.steps import Steps
 from sabotnb.task.unsent_results import UnsentResults
-
-
-class Emission(NamedTuple):
-    """Rows that leave the chain after ``operator``, through its side output ``side`` if that is not None."""
-
-    operator: str
-    side: str | None
-    batch: pa.RecordBatch
-
-
-Item: TypeAlias = Emission | Watermark | Status | Marker | Cut | None
-"""What a chain yields, in the order in which it leaves the task; None for nothing yet."""
-
-
-class Stage(NamedTuple):
-    """An operator of the chain, the node of the graph that it was created from, and if its output has event time.
-
-    ``keys`` are the columns of its output by which rows are divided over tasks.
-    """
-
-    node: Node
-    operator: Operator
-    timed: bool = True
-    keys: Keys = ()
-
-
-@dataclass(slots=True)
-class _Call:
-    """A call of an operator and its remaining results; ``complete`` if pulling them runs no code of the operator.
-
-    ``over`` if there are no further results.
-
-    ``yielded`` is the number of items that were yielded before the last pull; -1 before the first. ``rest`` are the
-    rows of ``port`` that the operator has to process after this call. ``measured`` is the number of rows of a call into
-    a function of the user, 0 for others, and ``began`` the time that its operator had taken before.
-    """
-
-    position: int
-    step: str
-    batch: pa.RecordBatch | None
-    outs: Iterator[Out]
-    complete: bool
-    yielded: int = -1
-    port: int = 0
-    rest: pa.RecordBatch | None = None
-    measured: int = 0
-    began: float = 0.0
-    over: bool = False
-
-
-class _Done:
-    """The type of the sentinel that marks the end of an operator's iterator."""
-
-
-_DONE = _Done()
-
-
-class PassThrough(Operator):
-    """Returns its input: stands for a source in a chain."""
-
-    delayed = Delayed.KEEP
-
-    def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        return (batch,)
 
 
 class Chain:
@@ -315,7 +251,7 @@ class Chain:
         """Send the results from before a restore, those of the last operator first, as others go through it."""
         for position, unsent in reversed([*enumerate(self._unsent)]):
             if unsent:
-                yield from self._run(_Call(position, "on_end", None, iter(()), complete=True))
+                yield from self._run(OperatorCall(position, "on_end", None, iter(()), complete=True))
 
     def _advance(self, position: int) -> Iterator[Item]:
         """Pass a risen watermark to the operator at ``position`` and the later ones, until one holds it back."""
@@ -349,30 +285,30 @@ class Chain:
         """True if what the operator there returns now comes behind results that are not sent."""
         return position == self._divided or bool(self._unsent[position])
 
-    def _divide(self, call: _Call) -> Iterator[Item]:
+    def _divide(self, call: OperatorCall) -> Iterator[Item]:
         """Take a cut between two results of ``call``, once those that are not in a state are computed."""
         unsent = self._unsent[call.position]
         while not (call.over or self._is_divisible(call)):
             if unsent.full:
                 return
             out = self._pull(call)
-            if not isinstance(out, _Done):
+            if not isinstance(out, CallOver):
                 unsent.add(out)
             yield None
         self._divided = call.position
         yield from self._due_cut()
         self._divided = None
 
-    def _is_divisible(self, call: _Call) -> bool:
+    def _is_divisible(self, call: OperatorCall) -> bool:
         node, operator, _, _ = self._stages[call.position]
         return call.step == "on_end" and self._steps.run(node, "divisible", operator.divisible)
 
-    def _next(self, call: _Call, *, first: bool) -> Out | _Done:
+    def _next(self, call: OperatorCall, *, first: bool) -> Out | CallOver:
         """The next result of a call; the ``first`` of the open calls sends what is unsent before it."""
         unsent = self._unsent[call.position]
         return unsent.pop() if first and unsent else self._pull(call)
 
-    def _run(self, first: _Call, *, behind_unsent: bool = False) -> Iterator[Item]:
+    def _run(self, first: OperatorCall, *, behind_unsent: bool = False) -> Iterator[Item]:
         """Send each result of a call through the later operators; see the top of this module."""
         calls = [first]
         yielded = 0
@@ -387,7 +323,7 @@ class Chain:
                 if outer and not self._cutting and self._cut_due():
                     yield from self._divide(call)
                 out = self._next(call, first=outer)
-                if isinstance(out, _Done):
+                if isinstance(out, CallOver):
                     calls.pop()
                     self._measure(call)
                     if call.rest is not None:
@@ -408,12 +344,12 @@ class Chain:
             while calls:  # drops the iterators from the last to the first, as each works on a result of the one before
                 calls.pop()
 
-    def _measure(self, call: _Call) -> None:
+    def _measure(self, call: OperatorCall) -> None:
         size = self._sizes[call.position]
         if call.measured and size is not None:
             size.note(call.measured, self._steps.spent(self._stages[call.position].node.id) - call.began)
 
-    def _process(self, position: int, port: int, batch: pa.RecordBatch) -> _Call:
+    def _process(self, position: int, port: int, batch: pa.RecordBatch) -> OperatorCall:
         size = self._sizes[position]
         if size is None:
             return self._processed(position, port, batch)
@@ -424,7 +360,7 @@ class Chain:
         call.port, call.rest, call.measured, call.began = port, rest, first.num_rows, began
         return call
 
-    def _processed(self, position: int, port: int, batch: pa.RecordBatch) -> _Call:
+    def _processed(self, position: int, port: int, batch: pa.RecordBatch) -> OperatorCall:
         node, operator, _, _ = self._stages[position]
         delayed = self._meets_delayed and is_delayed(batch)
         rows = without_clock(batch) if delayed else batch
@@ -433,7 +369,7 @@ class Chain:
         if not delayed or operator.delayed is Delayed.DROP:
             return self._call(position, "process", lambda operator: operator.process(port, rows), rows)
         if operator.delayed is Delayed.SPLIT:
-            return self._call(position, "process", partial(_processed_by_clock, port=port, batch=batch), rows)
+            return self._call(position, "process", partial(processed_by_clock, port=port, batch=batch), rows)
         return self._call(position, "process", lambda operator: operator.process(port, batch), rows)
 
     def _call(
@@ -442,16 +378,16 @@ class Chain:
         step: str,
         method: Callable[[Operator], Iterable[Out]],
         batch: pa.RecordBatch | None = None,
-    ) -> _Call:
+    ) -> OperatorCall:
         node, operator, _, _ = self._stages[position]
-        outs = self._steps.run(node, step, lambda: _started(method(operator)), batch)
-        return _Call(position, step, batch, iter(outs), complete=isinstance(outs, tuple))
+        outs = self._steps.run(node, step, lambda: started(method(operator)), batch)
+        return OperatorCall(position, step, batch, iter(outs), complete=isinstance(outs, tuple))
 
-    def _pull(self, call: _Call) -> Out | _Done:
-        pull = partial(next, call.outs, _DONE)
+    def _pull(self, call: OperatorCall) -> Out | CallOver:
+        pull = partial(next, call.outs, OVER)
         node = self._stages[call.position].node
         out = pull() if call.complete else self._steps.run(node, call.step, pull, call.batch)
-        call.over = isinstance(out, _Done)
+        call.over = isinstance(out, CallOver)
         return out
 
     def _route(self, position: int, out: Out) -> Emission | pa.RecordBatch | None:
@@ -468,15 +404,3 @@ class Chain:
         self._probes.note(operator, rows)
         left = batch if stage.timed else rows
         return Emission(operator, None, left) if position + 1 == len(self._stages) else left
-
-
-def _processed_by_clock(operator: Operator, port: int, batch: pa.RecordBatch) -> Iterator[Out]:
-    """Process the delayed rows of each clock apart; the rows that come of them inherit the clock."""
-    for clock, rows in by_clock(batch):
-        for out in operator.process(port, rows):
-            yield out if isinstance(out, tuple) else with_clock(out, clock)
-
-
-def _started(outs: Iterable[Out]) -> tuple[Out, ...] | Iterator[Out]:
-    """Start the iteration inside the step, as ``__iter__`` is code of the operator; a tuple needs no start."""
-    return outs if isinstance(outs, tuple) else iter(outs)

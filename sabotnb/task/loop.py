@@ -44,8 +44,9 @@ from sabotnb.protocol import (
     TakeCut,
 )
 from sabotnb.task.alarms import Alarms
-from sabotnb.task.chain import Chain, Emission
+from sabotnb.task.chain import Chain
 from sabotnb.task.mailbox import Mailbox
+from sabotnb.task.stage import Emission
 from sabotnb.task.steps import TaskCanceled
 from sabotnb.task.stopwatch import Activity, Stopwatch
 from sabotnb.task.task_cuts import TaskCuts

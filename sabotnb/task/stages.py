@@ -8,10 +8,10 @@ from sabotnb.graph import Operator as Node
 from sabotnb.graph import specs
 from sabotnb.plan import Vertex, keys_behind
 from sabotnb.protocol import Operator
-from sabotnb.task.chain import PassThrough, Stage
 from sabotnb.task.host import Makers
 from sabotnb.task.pulled_rows import PulledRows
 from sabotnb.task.result_buffers import ResultOutput
+from sabotnb.task.stage import PassThrough, Stage
 from sabotnb.task.steps import Steps
 
 

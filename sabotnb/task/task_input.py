@@ -19,8 +19,8 @@ from sabotnb.protocol import (
     TaskRestore,
     Watermark,
 )
-from sabotnb.task.chain import Item
 from sabotnb.task.frozen_chain import FrozenChain
+from sabotnb.task.stage import Item
 
 Work: TypeAlias = Iterator[Item]
 """Items for the outputs of a task, computed only as far as they are pulled."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import Batch, Element, Output
-from sabotnb.task.chain import Emission
 from sabotnb.task.result_buffers import ResultOutput
+from sabotnb.task.stage import Emission
 
 AGE_CHECK_SECONDS = 0.01
 """Time between two checks for aged slices; a check visits each channel, of which there may be a thousand."""

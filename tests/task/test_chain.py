@@ -12,9 +12,10 @@ from sabotnb.protocol.operator import Committable, Delayed, Operator, OperatorCo
 from sabotnb.protocol.state import UNSENT, StateSpec
 from sabotnb.state import KeySet
 from sabotnb.task import unsent_results
-from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.chain import Chain
 from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.probes import Probes
+from sabotnb.task.stage import Emission, PassThrough, Stage
 from sabotnb.task.steps import StepFailed, Steps
 
 

@@ -22,9 +22,10 @@ from sabotnb.protocol import (
     Status,
     Watermark,
 )
-from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.chain import Chain
 from sabotnb.task.probes import Probes
 from sabotnb.task.pulled_rows import PulledRows
+from sabotnb.task.stage import Emission, PassThrough, Stage
 from sabotnb.task.steps import StepFailed, Steps
 
 

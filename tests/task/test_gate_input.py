@@ -27,9 +27,10 @@ from sabotnb.protocol.elements import (
     Watermark,
 )
 from sabotnb.protocol.operator import Operator
-from sabotnb.task.chain import Chain, Emission, Stage
+from sabotnb.task.chain import Chain
 from sabotnb.task.gate_input import GateInput
 from sabotnb.task.probes import Probes
+from sabotnb.task.stage import Emission, Stage
 from sabotnb.task.steps import Steps
 
 

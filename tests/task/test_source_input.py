@@ -10,10 +10,11 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.plan.execution_graph import Vertex
 from sabotnb.protocol import Cut, CutKind
 from sabotnb.protocol.source import Split
-from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.chain import Chain
 from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import RETRY_SECONDS, SourceInput, rows_to_read
 from sabotnb.task.split_supply import SplitSupply
+from sabotnb.task.stage import Emission, PassThrough, Stage
 from sabotnb.task.steps import Steps
 from sabotnb.task.task_input import ignore_cut
 from sabotnb.testing import Pause, ScriptedSource

@@ -32,12 +32,13 @@ from sabotnb.protocol import (
     TaskId,
     Watermark,
 )
-from sabotnb.task.chain import Chain, Emission, PassThrough, Stage
+from sabotnb.task.chain import Chain
 from sabotnb.task.local import run_local
 from sabotnb.task.probes import Probes
 from sabotnb.task.source_input import SourceInput
 from sabotnb.task.source_progress import WATERMARK_SECONDS, OpenSplit, SourceProgress
 from sabotnb.task.split_supply import SplitSupply
+from sabotnb.task.stage import Emission, PassThrough, Stage
 from sabotnb.task.steps import Steps
 
 SECOND = 1_000_000
