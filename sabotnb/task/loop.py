@@ -34,7 +34,6 @@ from sabotnb.protocol import (
     AssignSplits,
     CancelTasks,
     Command,
-    Cut,
     CutStored,
     PauseSources,
     RaiseBound,
@@ -105,8 +104,6 @@ class Loop:
                 work = self._next_work()
             elif item is not None:
                 self._outputs.broadcast(item)
-                if isinstance(item, Cut):  # others wait for it while they align
-                    self._outputs.flush()
         self._measure()
 
     def wait_results_read(self) -> None:
