@@ -9,7 +9,7 @@ from sabotnb.metrics import TaskCounters
 from sabotnb.protocol.elements import MIN_WATERMARK, Cut, CutKind, EndReason, Watermark
 from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.operator import Committable, Delayed, Operator, OperatorContext
-from sabotnb.protocol.state import UNSENT, StateSpec
+from sabotnb.protocol.state import UNSENT, Scope, StateSpec
 from sabotnb.state import KeySet
 from sabotnb.task import unsent_results
 from sabotnb.task.chain import Chain
@@ -410,3 +410,12 @@ def test_a_cut_waits_while_more_is_unsent_than_is_computed_ahead(monkeypatch):
     sent = [item.batch["x"].to_pylist() for item in built.on_watermark(9) if isinstance(item, Emission) and not taken]
     assert sent == [[1], [2], [3]]
     assert taken
+
+
+def test_unsent_results_of_a_later_operator_go_before_new_rows():
+    built = chain(PassThrough(), PassThrough(), times := Times())
+    unsent = built.states["op_1"][StateSpec(UNSENT, Scope.TASK)]
+    unsent.add(batch(1))
+    unsent.add(batch(2))
+    assert emitted(built.process(0, batch(3))) == [("op_2", None, [x]) for x in (1, 2, 3)]
+    assert times.log == [1, 2, 3]
