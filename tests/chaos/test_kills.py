@@ -3,35 +3,10 @@
 A run that fails says its seed and what was done.
 """
 
-import psutil
 import pytest
 from chaos import Chaos
 
-import sabotnb as sb
-
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
-
-SHORT_LEASES = {"HEARTBEAT_SECONDS": "0.2", "AGENT_LOST_SECONDS": "2", "BATCH_ROWS": "128"}
-
-
-@pytest.fixture(scope="module")
-def mortal():
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in SHORT_LEASES.items():
-            environment.setenv(f"SABOTNB_{name}", value)
-        before = set(psutil.Process().children(recursive=True))
-        env = sb.local(workers=2, slots=4)
-        workers = set(psutil.Process().children(recursive=True)) - before
-        yield env
-        env.close()
-        assert [process for process in workers if "spawn_main" in _command(process)] == []
-
-
-def _command(process):
-    try:
-        return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
 
 
 def outcome(env, seed, folder, flow=""):

@@ -1,0 +1,156 @@
+"""Jobs whose checkpoints cannot be written or read, whose rows go to this process, or of which a row always raises."""
+
+import time
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import pyarrow.dataset as ds
+import pytest
+from chaos import Chaos, numbered
+
+import sabotnb as sb
+from sabotnb import col
+from sabotnb.errors import JobFailed, UserFunctionError
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+KEYS = 1009
+WINDOW_MS = 2_000
+
+
+@pytest.fixture
+def folder(mortal, tmp_path):
+    """A folder in which a job leaves neither temporary nor hidden files; both workers are there when it begins."""
+    (tmp_path / "job").mkdir()
+    chaos = Chaos(mortal, 0, tmp_path / "job", "totals")
+    chaos.settle()
+    yield chaos.folder
+    assert chaos.leftovers() == []
+
+
+def every(folder, interval="300ms"):
+    return sb.checkpoint(interval, storage=folder / "ckpt")
+
+
+def until(condition, job):
+    while not condition():
+        assert not job.wait_changed(0.05), job.status
+
+
+def counted(folder):
+    """Windows over the numbers of a clock, which are also its times."""
+    rows = sb.Stream.from_rate(5_000).with_columns(key=col("value") * 7 % KEYS, at=col("value").cast("timestamp[ms]"))
+    windows = rows.with_event_time("at", max_delay="0s").group_by("key").window(sb.tumbling("2s"))
+    return windows.agg(n=sb.count(), total=col("value").sum()).sink_parquet(folder / "out", mode="append")
+
+
+def written_windows(folder):
+    rows = ds.dataset(folder / "out").to_table().to_pylist()
+    return Counter((row["window_start"], row["key"], row["n"], row["total"]) for row in rows)
+
+
+def expected_windows(number):
+    """The first ``number`` windows."""
+    groups = {}
+    for value in range(number * WINDOW_MS):
+        n, total = groups.get((value // WINDOW_MS, value * 7 % KEYS), (0, 0))
+        groups[value // WINDOW_MS, value * 7 % KEYS] = (n + 1, total + value)
+    start = datetime(1970, 1, 1)
+    return Counter(
+        (start + timedelta(milliseconds=window * WINDOW_MS), key, n, total)
+        for (window, key), (n, total) in groups.items()
+    )
+
+
+def assert_every_window_once(folder):
+    windows = written_windows(folder)
+    assert windows == expected_windows(len({start for start, *_ in windows}))
+
+
+def block(folder):
+    """Put a file in the place of a folder, which its writers may create again at any time; returns where it is now."""
+    aside = folder.parent.with_name("aside")
+    folder.rename(aside)
+    while not folder.is_file():
+        with suppress(FileExistsError):
+            folder.touch(exist_ok=False)
+            break
+        with suppress(FileNotFoundError):
+            folder.rename(folder.parent.with_name(f"aside-{time.monotonic_ns()}"))
+    return aside
+
+
+def test_a_job_goes_on_while_its_checkpoints_cannot_be_written(mortal, folder):
+    job = counted(folder).run("full disk", checkpoint=every(folder))
+    until(lambda: not job.checkpoints().empty, job)
+    block(folder / "ckpt")
+    until(lambda: job.status.checkpoint_failure, job)
+    assert "cannot be written: not a directory. Make room or repair the storage" in job.why().note
+    assert "cannot be written: not a directory" in repr(job.status)
+    (folder / "ckpt").unlink()
+    stored = len(job.checkpoints())
+    until(lambda: len(job.checkpoints()) > stored, job)
+    assert (job.status.checkpoint_failure, job.why().note) == ("", "")
+    mortal.kill_worker(0)
+    until(lambda: job.status.restarts == 1 and job.status.state == "RUNNING" and job.status.rows_in, job)
+    job.stop()
+    assert job.wait(60).recoveries == 1
+    assert_every_window_once(folder)
+
+
+def test_a_job_that_starts_again_waits_for_the_storage_of_its_checkpoints(mortal, folder):
+    job = counted(folder).run("waits", checkpoint=every(folder, "1s"))
+    until(lambda: job.status.rows_out and len(job.checkpoints()) > 1, job)
+    aside = block(folder / "ckpt")
+    mortal.kill_worker(0)
+    until(lambda: "cannot be read: not a directory" in repr(job.status), job)
+    (folder / "ckpt").unlink()
+    aside.rename(folder / "ckpt")
+    until(lambda: job.status.state == "RUNNING" and job.status.rows_in, job)
+    job.stop()
+    assert job.wait(60).recoveries > 1
+    assert_every_window_once(folder)
+
+
+def test_a_callback_and_a_live_table_have_each_row_once_after_a_worker_was_killed(mortal, folder):
+    stored = {}
+
+    def store(batch):
+        task, number = batch.schema.metadata[b"sabotnb.batch"].split(b"-")
+        for known in [known for known in stored if known[0] == task and known[1] >= int(number)]:
+            del stored[known]
+        stored[task, int(number)] = batch["value"].to_pylist()
+
+    rows = sb.Stream.from_rate(6_000).with_columns(key=col("value") % KEYS).partition_by("key")
+    sinks = rows.sink_callback(store), rows.sink_live(keep=10_000_000)
+    job = sb.run("to the client", *sinks, checkpoint=every(folder, "1s"))
+    until(lambda: not job.checkpoints().empty and job.rows.num_rows > 8_000, job)
+    mortal.kill_worker(0)
+    until(lambda: job.status.restarts and job.status.state == "RUNNING" and job.status.rows_in, job)
+    job.stop()
+    assert job.wait(60).recoveries == 1
+    assert numbered(job.rows["value"], bounded=False) == []
+    assert sorted(value for values in stored.values() for value in values) == list(range(job.rows.num_rows))
+
+
+def test_a_row_that_always_raises_is_tried_again_from_a_checkpoint_and_then_shown(mortal, folder):
+    begun = folder / "begun"
+
+    def poisoned(row):
+        if row["value"] % 1_000 == 0 and begun.exists():
+            raise ValueError("poison")
+        return {"value": row["value"]}
+
+    rows = sb.Stream.from_rate(6_000).map_rows(poisoned, schema={"value": "int64"})
+    job = rows.sink_parquet(folder / "out", mode="append").run("poison", checkpoint=every(folder))
+    until(lambda: not job.checkpoints().empty, job)
+    begun.touch()
+    with pytest.raises(
+        JobFailed, match=r"map_rows_0: poisoned .* raised ValueError: poison(.|\n)*value\n.*000\n"
+    ) as error:
+        job.wait(60)
+    assert isinstance(error.value.reason, UserFunctionError)
+    assert job.status.restarts == 3
+    values = ds.dataset(folder / "out").to_table()["value"]
+    assert sorted(values.to_pylist()) == list(range(len(values)))
