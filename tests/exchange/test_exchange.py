@@ -21,7 +21,7 @@ from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge
 from sabotnb.protocol import Placement
 from sabotnb.protocol.elements import Batch, Cut, CutKind, End, Leave, Watermark
 from sabotnb.protocol.ids import Attempt, RunId, TaskId
-from sabotnb.testing.transport_suite import send_all
+from sabotnb.testing.suite_agents import send_all
 
 UP, DOWN = 2, 3
 RUN = RunId("job", 1)

@@ -6,7 +6,7 @@ import pytest
 
 from sabotnb.exchange.sockets import SocketTransport
 from sabotnb.testing import TransportSuite
-from sabotnb.testing.transport_suite import SuiteAgent
+from sabotnb.testing.suite_agents import SuiteAgent
 
 
 class Sockets(TransportSuite):

@@ -4,7 +4,7 @@ from sabotnb.graph.job_graph import EdgeType
 from sabotnb.plan.execution_graph import ExecutionGraph, ShuffleEdge, Vertex
 from sabotnb.protocol import AgentInfo
 from sabotnb.protocol.elements import End, Leave
-from sabotnb.testing.transport_suite import SCHEMA, Waker, channel_key, keys, rows
+from sabotnb.testing.suite_agents import SCHEMA, Waker, channel_key, keys, rows
 
 __all__ = ["SCHEMA", "Waker", "agent_info", "channel_key", "drain", "edge_graph", "keys", "no_wake", "rows", "vertex"]
 
