@@ -7,14 +7,15 @@ Each behaviour has three names: ``Stream.filter`` (api) makes a ``Filter`` (here
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from sabotnb.blobs import Function, Table, Value
-from sabotnb.expr import Expr, structure
+from sabotnb.expr import Expr
+from sabotnb.graph.by_structure import ByStructure
 from sabotnb.graph.time_joins import AsofJoin, IntervalJoin, WindowJoin
 from sabotnb.graph.window_shapes import WINDOW_END, WINDOW_START, SameWindow, UntilWindow, WindowShape
 
@@ -22,21 +23,6 @@ Keys = tuple[str, ...]
 
 PULLED = frozenset({"collect", "callback", "live"})
 """Connectors of sinks whose rows the client fetches."""
-
-
-class ByStructure:
-    """Equality and hash by structure, for specs with expressions: ``==`` of two expressions is an expression."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ByStructure) and type(self) is type(other) and self._structure() == other._structure()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._structure()))
-
-    def _structure(self) -> tuple[Any, ...]:
-        return tuple(structure(getattr(self, item.name)) for item in fields(self))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
