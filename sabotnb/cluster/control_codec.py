@@ -16,12 +16,12 @@ from typing import Any
 from sabotnb.errors import ProtocolError
 from sabotnb.metrics import Histogram
 
-ROOMS = ("sabotnb.protocol.", "sabotnb.metrics.")
+PACKAGES = ("sabotnb.protocol.", "sabotnb.metrics.")
 
 
 class _PlainData(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith(ROOMS) and "." not in name:  # a dotted name could lead out of the module
+        if module.startswith(PACKAGES) and "." not in name:  # a dotted name could lead out of the module
             kind = super().find_class(module, name)
             if isinstance(kind, type) and kind.__module__ == module and _is_plain(kind):
                 return kind

@@ -56,7 +56,7 @@ cdef extern from *:
     ctypedef struct Page "sabotnb_page":
         Entry* entries
         uint32_t mask  # number of entries - 1, a power of two less one
-        uint32_t used  # entries in use; right in the first of the directory's places of a page
+        uint32_t used  # entries in use; correct only in the first of the directory's places of a page
 
     Page no_page "sabotnb_no_page"
 
@@ -317,7 +317,7 @@ cdef inline bint has_room(Table* table, uint32_t tag) noexcept nogil:
 
 
 cdef inline uint32_t insert(Table* table, uint64_t key, uint32_t tag) noexcept nogil:
-    """Store a key that is not there."""
+    """Store a key that the table does not have."""
     cdef Entry entry
     cdef uint32_t place
     if not has_room(table, tag):
@@ -343,7 +343,7 @@ cdef inline uint32_t find_null(const Table* table) noexcept nogil:
 
 
 cdef inline uint32_t match_word(const Table* table, uint64_t word, uint32_t tag) noexcept nogil:
-    """The slot of a key in its first cache line, MISSING if it is not there. No branch depends on the key.
+    """The slot of a key in its first cache line, MISSING if it is not in that line. No branch depends on the key.
 
     MISSING has all bits set, so the slot is what remains of the entries' slots, each with all bits set unless its key
     is equal. Empty entries have slot MISSING, so they may have any key.
@@ -421,7 +421,7 @@ cdef inline bint compact_heap(Table* table) noexcept nogil:
                 used += 4 + length
         place += <uint32_t> 1 << (table.depth - table.depths[place])
     for i in range(table.free_count):
-        keys[table.free_slots[i]] = 0  # a position that is there, as views may read the keys of free slots
+        keys[table.free_slots[i]] = 0  # a valid position, as views may read the keys of free slots
     let_go(table.heap)
     table.heap = heap
     table.heap_used = table.heap_room = used
@@ -444,7 +444,7 @@ cdef inline bint make_heap_room(Table* table, uint64_t size) noexcept nogil:
 
 
 cdef inline uint32_t insert_bytes(Table* table, const uint8_t* data, uint32_t length, uint32_t tag) noexcept nogil:
-    """Store a key that is not there."""
+    """Store a key that the table does not have."""
     cdef uint64_t position
     cdef uint32_t slot
     if table.heap_used + 4 + length > table.heap_room and not make_heap_room(table, 4 + length):

@@ -77,7 +77,7 @@ cdef class Rows:
             raise MemoryError("cannot allocate memory for the frozen rows of a checkpoint")
 
     def drop(self, int group):
-        """Pages live on in images, which then get no more records: nothing changes these pages any more."""
+        """Images share these pages, which do not change any more; so the images need no further records."""
         if self.pages[group] is not None:
             self.total -= (<RowPages> self.pages[group]).nbytes()
         self.images.pop(group, None)

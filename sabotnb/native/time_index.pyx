@@ -8,10 +8,10 @@ from sabotnb.native._table cimport prefetch
 import numpy as np
 
 cdef enum:
-    DIGIT = 11  # bits that one pass of the sort looks at
+    DIGIT = 11  # bits of the key that one pass of the sort covers
     DIGITS = 2048
     BLOCK = 64  # probing rows whose entries are prefetched together
-    FEW = 8  # entries that are looked at one by one, rather than halved
+    FEW = 8  # ranges of at most so many entries are scanned, longer ones bisected
 
 
 cdef packed struct Timed:
