@@ -81,12 +81,12 @@ class AgentSession:
         self._report(PeerLost(self.agent, peer, reason))
 
     def _commit(self, instruction: Commit, blobs: Mapping[str, bytes]) -> None:
-        failure, kept = None, ""
+        failure, saved = None, ""
         try:
-            kept = commit_or_abort(instruction, blobs)
+            saved = commit_or_abort(instruction, blobs)
         except BaseException as error:  # without a report the job would wait forever
             if not isinstance(error, SabotnbError):  # which says all there is to say, to the job's owner
                 logger.exception("%s cannot %s the output of %s", self.agent, instruction.action, instruction.run)
             failure = commit_failure(instruction, error)
         about = (instruction.run, instruction.epoch, instruction.action)
-        self._report(Committed(self.agent, *about, failure, instruction.cut, kept))
+        self._report(Committed(self.agent, *about, failure, instruction.cut, saved))

@@ -25,9 +25,9 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
     }
     committer = connectors.committer(specs, instruction.run, instruction.epoch, instruction.lineage)
     if instruction.action == "abort":
-        kept = _kept(committer, instruction) if instruction.keeps and instruction.committables else ""
+        saved = _saved(committer, instruction) if instruction.saves and instruction.committables else ""
         committer.abort(instruction.committables)
-        return kept
+        return saved
     if instruction.cut is not None:
         # The run goes on, and so do the prepared files: another commit of the cut finishes one that raised.
         committer.commit_cut(instruction.cut, instruction.committables)
@@ -36,14 +36,14 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
         committer.commit(instruction.committables)
     except Exception as error:
         # An abort follows. The rows are complete and may not be reproducible, so save them, whatever was raised.
-        kept = _kept(committer, instruction)
+        saved = _saved(committer, instruction)
         known = isinstance(error, SabotnbError | OSError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
-        raise SinkError(f"{reason}. {kept}" if kept else reason) from error
+        raise SinkError(f"{reason}. {saved}" if saved else reason) from error
     return ""
 
 
-def _kept(committer: Committer, instruction: Commit) -> str:
+def _saved(committer: Committer, instruction: Commit) -> str:
     try:
         return committer.keep(instruction.committables)
     except (SabotnbError, OSError) as error:

@@ -254,7 +254,7 @@ class Termination:
         if event.cut is not None:
             yield from self._cut_committed(now, job, event.failure)
         elif event.action == "abort":
-            job.explain(event.kept)
+            job.explain(event.saved)
             yield from self._end(now, job)
         elif event.failure is not None:
             job.failure = event.failure
@@ -337,5 +337,5 @@ def _commit(job: JobRun, agent: str) -> Commit:
     if cut is not None:  # what is new in it: its output that an earlier cut had too is committed
         stored = job.cuts.commits[0].committables
         committables = without(stored, without(stored, committables))
-    execution, keeps = job.request.execution, job.commit_failed and action == "abort"
-    return Commit(agent, job.id, job.epoch, action, execution, tuple(committables), cut, job.lineage, keeps)
+    execution, saves = job.request.execution, job.commit_failed and action == "abort"
+    return Commit(agent, job.id, job.epoch, action, execution, tuple(committables), cut, job.lineage, saves)

@@ -65,8 +65,8 @@ class Source(ByStructure):
         return self.event_time or self.computed_time
 
     @property
-    def resumable(self) -> bool:
-        """True if a new reader can go on at a position, also in followed folders, whose files change between reads."""
+    def reopenable(self) -> bool:
+        """True if another reader can open a split at a position; also in a followed folder, whose files may change."""
         return self.replayable or "follow" in self.options
 
     @property

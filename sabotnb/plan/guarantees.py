@@ -54,5 +54,5 @@ def _of_files(graph: JobGraph, *, bounded: bool, checkpoints: bool) -> str:
 
 def _read_once(graph: JobGraph) -> list[str]:
     return [
-        source.id for source in graph.get_sources() if isinstance(source.spec, Source) and not source.spec.resumable
+        source.id for source in graph.get_sources() if isinstance(source.spec, Source) and not source.spec.reopenable
     ]

@@ -163,7 +163,7 @@ class MetricsReported:
 class Committed:
     """An agent has committed (or aborted) the output of a run; with ``cut``, only what was prepared up to that cut.
 
-    ``kept`` is a sentence that says where an abort has saved output; empty if it has saved none.
+    ``saved`` is a sentence that says where an abort has saved output; empty if it has saved none.
     """
 
     agent: str
@@ -172,7 +172,7 @@ class Committed:
     action: str
     failure: Failure | None = None
     cut: int | None = None
-    kept: str = ""
+    saved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

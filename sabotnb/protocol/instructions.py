@@ -201,7 +201,7 @@ class Commit:
 
     With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
     ``lineage`` are the cuts that lead to this epoch, as in ``StoredCut``: what was committed after them is replaced. An
-    abort with ``keeps`` first saves the output that could not be committed.
+    abort with ``saves`` first saves the output that could not be committed.
     """
 
     agent: str
@@ -212,7 +212,7 @@ class Commit:
     committables: tuple[Committable, ...]
     cut: int | None = None
     lineage: tuple[LineageCut, ...] = ()
-    keeps: bool = False
+    saves: bool = False
 
 
 @dataclass(frozen=True, slots=True)

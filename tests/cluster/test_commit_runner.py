@@ -68,7 +68,7 @@ def test_an_abort_after_a_commit_that_failed_saves_the_rows_of_stored_cuts(tmp_p
     (out / "mine.csv").write_text("n\n100\n")
     run.close()
     abort, blobs = commit_of(run, second)
-    kept = commit_or_abort(replace(abort, action="abort", keeps=True), blobs)
+    kept = commit_or_abort(replace(abort, action="abort", saves=True), blobs)
     (saved,) = tmp_path.glob("out.unpublished-*")
     assert kept.startswith(f"Nothing is lost: '{saved}' has the rows that were not committed (1), ")
     assert numbers(saved) == [2]

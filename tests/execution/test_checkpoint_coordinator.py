@@ -451,8 +451,8 @@ def test_the_abort_after_a_commit_that_failed_says_where_it_has_saved_the_output
     cluster.feed(Committed("agent-1", RUN, 1, "commit", Failure("SinkError", "no room"), cut=1))
     for who, attempt in cluster.running:
         cluster.feed(TaskChanged(who, attempt, TaskState.CANCELED))
-    assert [order.keeps for order in cluster.told_to(Commit)] == [False, True]
-    cluster.feed(Committed("agent-1", RUN, 1, "abort", kept="Nothing is lost: it is there."))
+    assert [order.saves for order in cluster.told_to(Commit)] == [False, True]
+    cluster.feed(Committed("agent-1", RUN, 1, "abort", saved="Nothing is lost: it is there."))
     assert (cluster.state(), job.failure.message) == ("FAILED", "no room. Nothing is lost: it is there.")
 
 

@@ -20,7 +20,7 @@ def writes_at_the_end(target: Target, *, checkpoints: bool = True) -> bool:
     if target.path is None or is_bounded(target.flow):
         return False
     specs = (node.spec for node in nodes_of((target.flow,)))
-    return not checkpoints or any(isinstance(spec, Source) and not spec.resumable for spec in specs)
+    return not checkpoints or any(isinstance(spec, Source) and not spec.reopenable for spec in specs)
 
 
 def warn_of_late_files(targets: Iterable[Target], *, checkpoints: bool) -> None:
