@@ -168,7 +168,7 @@ def replaced(name: str) -> Failure:
 def commit_impossible(job: JobRun, cause: str) -> Failure:
     """A run has output that is complete, at its end or up to a stored cut, but no agent is left to commit it."""
     if job.cuts.commits:
-        return Failure(AgentLost.__name__, _cuts_given_up(job, cause))
+        return Failure(AgentLost.__name__, _uncommitted_cuts(job, cause))
     return Failure(
         AgentLost.__name__,
         f"job {job.name!r} wrote all rows, but they may be committed in part only: {cause}. Files that it replaces may "
@@ -177,7 +177,7 @@ def commit_impossible(job: JobRun, cause: str) -> Failure:
     )
 
 
-def _cuts_given_up(job: JobRun, cause: str) -> str:
+def _uncommitted_cuts(job: JobRun, cause: str) -> str:
     first, last = job.cuts.commits[0].cut, job.cuts.commits[-1].cut
     named = f"checkpoint {first}" if first == last else f"checkpoints {first} to {last}"
     older = [stored.cut for stored in job.cuts.kept if stored.cut < first]
