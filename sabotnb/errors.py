@@ -24,6 +24,7 @@ SabotnbError
 │   ├── OutOfMemory             an operator needed more memory than its worker process has
 │   ├── InsufficientSlots       fewer free slots than the job needs
 │   └── StoreError              the job store cannot be opened, read or written
+│       └── StoreUnavailable    it does not answer, or cannot be written, and may be later
 ├── JobError                    one job
 │   ├── JobNameTaken            another session or process runs a job of this name
 │   ├── JobTakenOver            another process has resumed the job, and runs it now
@@ -157,6 +158,10 @@ class InsufficientSlots(EnvError):
 
 class StoreError(EnvError):
     """The job store cannot be opened, read or written."""
+
+
+class StoreUnavailable(StoreError):
+    """The job store does not answer, is locked or has no room. The same call may succeed later."""
 
 
 class JobError(SabotnbError):

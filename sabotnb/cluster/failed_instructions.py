@@ -13,10 +13,12 @@ from sabotnb.protocol import (
     Deploy,
     DropRun,
     EndRun,
+    EpochGranted,
     Event,
     Fail,
     Failure,
     Fence,
+    GrantEpoch,
     Instruction,
     Reply,
     Store,
@@ -51,6 +53,8 @@ def events_after(instruction: Instruction, failure: Failure) -> Sequence[Event]:
             events = [Committed(agent, run, epoch, action, failure, instruction.cut)]
         case Store(stored):
             events = [Stored(stored.run, stored.epoch, stored.cut, failure)]
+        case GrantEpoch(run, epoch):
+            events = [EpochGranted(run, epoch, failure)]
         case Tell(agent, CancelTasks()):  # an agent that is declared lost is fenced, which ends its tasks
             events = [AgentDown(agent, failure.message)]
         case Tell(_, command) if not isinstance(command, EndRun | DropRun | Fence):

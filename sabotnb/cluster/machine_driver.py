@@ -39,6 +39,7 @@ from sabotnb.protocol import (
     Deploy,
     Event,
     Failure,
+    GrantEpoch,
     Instruction,
     JobChanged,
     Reply,
@@ -146,6 +147,8 @@ class MachineDriver:
                 self._tell(agent, "sabot-tell", command)
             case Store(stored):
                 self.store.store(stored)
+            case GrantEpoch(run, epoch):
+                self.store.grant(run, epoch)
             case SetTimer(event, at):
                 self._set_timer(event, at)
             case Reply():

@@ -3,9 +3,8 @@
 Theory of operation
 -------------------
 **Threads.** The store blocks on a disk or a server, and the files of cuts on storage. So each has a thread of its own,
-and the scheduler's loop only hands over and is called back. The thread of the store does nothing else: a slow storage
-must not delay the renewal of leases. What is handed over to it is carried out in order, so a run begins there before
-its states, and its request is there before its first cut.
+and the scheduler's loop only hands over and is called back. The thread of the store does nothing else
+(``StoreThread``): a slow storage must not delay the renewal of leases.
 
 **A cut.** ``write_cut``, then the request of the run if this is its first cut, then the fenced row, then ``Stored``.
 A cut that is not stored is abandoned by the machine; the files that it left are removed with those of older cuts, or
@@ -14,6 +13,9 @@ when the run ends.
 **Ownership.** A job is claimed before its submit reaches the machine, and released when the last run of it here has
 ended. A lease that another process has claimed is noticed at the next renewal, or the next write: the runs of that job
 end here and leave all files alone, since they are the other's now.
+
+**An epoch** of a run that another process could resume begins after the store has granted it to this one. A run whose
+request is not in the store cannot be resumed, and waits for nothing.
 
 **Without a store.** If no store was asked for, and that of the user's data folder cannot be opened, jobs run as well;
 their cuts last as long as this process. ``problem`` says why. A store that was asked for is needed.
@@ -29,15 +31,17 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sabotnb.cluster.blob_store import Blobs, plain_blobs
 from sabotnb.cluster.calls_thread import CallsThread
 from sabotnb.cluster.resumable_runs import Chosen, Resumable, find_resumable
+from sabotnb.cluster.store_thread import StoreThread
 from sabotnb.config import Config
 from sabotnb.errors import JobNameTaken, JobTakenOver, SabotnbError, StoreError
 from sabotnb.execution import Overview, is_dropped, kept_cuts
 from sabotnb.protocol import (
+    EpochGranted,
     Event,
     Failure,
     JobState,
@@ -57,9 +61,10 @@ logger = logging.getLogger("sabotnb.job_store")
 CLOSE_SECONDS = 3.0
 """How long the end of the scheduler waits for the last writes; Dask ends it after four."""
 
-DAY = 86_400.0
+ASK_AGAIN_SECONDS = 1.0
+"""How long a store that did not grant an epoch is left alone."""
 
-T = TypeVar("T")
+DAY = 86_400.0
 
 
 @dataclass(slots=True)
@@ -81,16 +86,13 @@ class StoreDriver:
         self._feed = feed
         self._overview = overview
         self._loop = asyncio.get_running_loop()
-        self._rows = CallsThread("sabot-store")
+        self._rows = StoreThread(config.store, self._lost)
         self._files = CallsThread("sabot-store-files")
         self._runs: dict[RunId, Recorded] = {}
         self._blobs: dict[RunId, Blobs] = {}
         """Of runs whose request is not kept yet."""
         self._submitting: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._store: JobStore | None = None
-        self._failure: SabotnbError | None = None
-        self._rows.submit(self._open)
         self._start(self._collect_garbage())
         self._start(self._renew())
 
@@ -98,14 +100,12 @@ class StoreDriver:
         """Record what was handed over, release all jobs, and close the store."""
         for task in self._tasks:
             task.cancel()
-        closed = asyncio.wrap_future(self._rows.submit(self._close))
-        self._rows.end()
         self._files.end()
-        await asyncio.wait([closed], timeout=CLOSE_SECONDS)
+        await self._rows.close(CLOSE_SECONDS)
 
     async def location(self) -> str:
         """Where the store is, without a password; StoreError if it cannot be opened."""
-        return await self._call(str)
+        return await self._rows.location()
 
     async def problem(self) -> str:
         """Why runs are not recorded; empty if they are."""
@@ -137,11 +137,11 @@ class StoreDriver:
     async def _claim(self, job: str) -> None:
         from sabotnb.job_store import WATCH_SECONDS, Expired, Owned, held_by
 
-        claimed = await self._call(lambda store: store.claim(job))
+        claimed = await self._rows.call(lambda store: store.claim(job), job)
         if isinstance(claimed, Expired):
             watched = claimed
             await asyncio.sleep(WATCH_SECONDS)
-            claimed = await self._call(lambda store: store.claim(job, watched))
+            claimed = await self._rows.call(lambda store: store.claim(job, watched))
         if not isinstance(claimed, Owned):
             raise JobNameTaken(f"job {job!r} {held_by(claimed)}. Stop it there, or run this job under another name")
 
@@ -149,7 +149,7 @@ class StoreDriver:
         """Release ``job`` unless a run of it goes on here, or is about to begin."""
         if not self._submitting[job] and not any(run.job == job for run in self._runs):
             del self._submitting[job]
-            self._write(lambda store: store.release(job))
+            self._rows.write(job, lambda store: store.release(job))
 
     async def _renew(self) -> None:
         from sabotnb.job_store import RENEW_SECONDS
@@ -157,7 +157,7 @@ class StoreDriver:
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             try:
-                for job in await self._call(lambda store: store.renew()):
+                for job in await self._rows.call(lambda store: store.renew()):
                     self._lost(job)
             except SabotnbError as error:  # it may be renewed later, if no one else has claimed it
                 logger.warning("the leases of jobs were not renewed: %s", error)
@@ -182,11 +182,11 @@ class StoreDriver:
         request = job.request
         if request.start_from is not None:  # it can be resumed from there before it has a cut of its own
             self._runs[run] = Recorded(request_kept=True)
-            self._write(lambda store: store.begin(run, request, plain_blobs(blobs)))
+            self._rows.write(run.job, lambda store: store.begin(run, request, plain_blobs(blobs)))
         else:
             self._runs[run] = Recorded()
             self._blobs[run] = blobs
-            self._write(lambda store: store.begin(run, request))
+            self._rows.write(run.job, lambda store: store.begin(run, request))
 
     def resume(self, resumable: Resumable) -> None:
         """Record that a run of the store, which is owned, goes on here."""
@@ -194,11 +194,14 @@ class StoreDriver:
         known = Recorded(epoch=record.next_epoch, request_kept=True)
         known.cuts = list(resumable.cuts)
         self._runs[record.run] = known
-        self._write(lambda store: store.record(record.run, JobState.PENDING, record.next_epoch, event="RESUMED"))
+        job = record.run.job
+        self._rows.write(
+            job, lambda store: store.record(record.run, JobState.PENDING, record.next_epoch, event="RESUMED")
+        )
         if resumable.later:  # what they stand for is replaced from now on
-            self._write(lambda store: store.drop_cuts(record.run, resumable.later))
+            self._rows.write(job, lambda store: store.drop_cuts(record.run, resumable.later))
         if resumable.replanned:
-            self._write(lambda store: store.replace_request(record.run, resumable.stored.request))
+            self._rows.write(job, lambda store: store.replace_request(record.run, resumable.stored.request))
 
     def changed(self, job: str) -> None:
         """Record the states of the runs of ``job`` that have changed."""
@@ -209,7 +212,7 @@ class StoreDriver:
             known.state, known.epoch = now.state, now.epoch
             failure = now.failure or now.survived
             message = failure.message if failure is not None else ""
-            self._write(partial(_record, run=run, state=now.state, epoch=now.epoch, failure=message))
+            self._rows.write(job, partial(_record, run=run, state=now.state, epoch=now.epoch, failure=message))
             if now.state.terminal:
                 del self._runs[run]
                 self._blobs.pop(run, None)
@@ -219,15 +222,50 @@ class StoreDriver:
 
     async def records(self) -> list[RunRecord]:
         """The newest run of each job in the store."""
-        return await self._call(lambda store: store.runs())
+        return await self._rows.call(lambda store: store.runs())
 
     async def find(self, job: str, chosen: Chosen, parallelism: int | None) -> Resumable:
-        """Read the newest run of ``job``, which is owned, and the cuts that it can go on from.
+        """Read the newest run of ``job``, which is owned, and its cuts to go on from; its next epoch is granted.
 
         Raises what ``find_resumable`` and ``Resumable.replan`` raise.
         """
-        run = await self._call(partial(find_resumable, job=job, chosen=chosen))
-        return run if parallelism is None else await self._files.call(run.replan, parallelism)
+        run = await self._rows.call(partial(find_resumable, job=job, chosen=chosen))
+        if parallelism is not None:
+            run = await self._files.call(run.replan, parallelism)
+        record = run.stored.record
+        await self._rows.call(lambda store: store.grant(record.run, record.next_epoch), job)
+        return run
+
+    def grant(self, run: RunId, epoch: int) -> None:
+        """Record that ``epoch`` begins, and feed ``EpochGranted``."""
+        known = self._runs.get(run)
+        if known is None:  # another process has it: the machine is told, or was
+            return
+        if known.request_kept:
+            self._start(self._grant(run, epoch))
+        else:
+            self._rows.write(run.job, lambda store: store.grant(run, epoch))
+            self._loop.call_soon(self._feed, EpochGranted(run, epoch))
+
+    async def _grant(self, run: RunId, epoch: int) -> None:
+        """Ask the store until it grants the epoch, or the run does not start again any more."""
+        while self._restarts(run):
+            try:
+                await self._rows.call(lambda store: store.grant(run, epoch), run.job)
+            except JobTakenOver:  # the run ends by that
+                return
+            except Exception as error:
+                if not isinstance(error, SabotnbError):
+                    logger.exception("epoch %s of %s cannot be granted", epoch, run)
+                self._feed(EpochGranted(run, epoch, Failure(type(error).__name__, str(error))))
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+            else:
+                self._feed(EpochGranted(run, epoch))
+                return
+
+    def _restarts(self, run: RunId) -> bool:
+        job = self._overview.run(run)
+        return job is not None and job.state is JobState.RESTARTING
 
     # Cuts
 
@@ -239,9 +277,6 @@ class StoreDriver:
         failure: Failure | None = None
         try:
             await self._write_cut(stored)
-        except JobTakenOver as error:
-            failure = Failure(type(error).__name__, str(error))
-            self._lost(stored.run.job)
         except SabotnbError as error:
             failure = Failure(type(error).__name__, str(error))
         except Exception as defect:
@@ -264,10 +299,10 @@ class StoreDriver:
             return
         if not known.request_kept:
             request, blobs = job.request, self._blobs.get(run, {})
-            await self._call(lambda store: store.keep_request(run, request, plain_blobs(blobs)))
+            await self._rows.call(lambda store: store.keep_request(run, request, plain_blobs(blobs)), run.job)
             known.request_kept = True
             self._blobs.pop(run, None)
-        await self._call(partial(_insert_cut, stored=stored, storage=storage, path=path))
+        await self._rows.call(partial(_insert_cut, stored=stored, storage=storage, path=path), run.job)
         known.cuts = kept_cuts([*known.cuts, stored])
 
     async def _drop_old_cuts(self, stored: StoredCut) -> None:
@@ -278,7 +313,7 @@ class StoreDriver:
             return
         kept = known.cuts
         try:
-            if await self._call(partial(_drop_old_rows, run=stored.run, kept=kept)):
+            if await self._rows.call(partial(_drop_old_rows, run=stored.run, kept=kept), stored.run.job):
                 remove = partial(remove_cuts, job.request.checkpoint.storage, stored.run, kept)
                 await self._files.call(remove)
         except SabotnbError as error:  # the next cut tries again
@@ -287,60 +322,15 @@ class StoreDriver:
     async def _collect_garbage(self) -> None:
         """Remove runs that ended long ago, and their files."""
         try:
-            dropped = await self._call(lambda store: store.drop_ended(DAY * self._config.kept_days))
+            dropped = await self._rows.call(lambda store: store.drop_ended(DAY * self._config.kept_days))
         except SabotnbError:  # that the store cannot be opened is said to those who need it
             return
         for storage, run in {(cut.storage, cut.run) for cut in dropped}:
             await self._files.call(remove_run, storage, run)
 
-    # Threads
-
-    def _open(self) -> None:
-        try:
-            from sabotnb.job_store import JobStore
-
-            self._store = JobStore.open(self._config.store)
-        except SabotnbError as error:
-            self._failure = error
-        except Exception as defect:
-            logger.exception("the job store cannot be opened")
-            self._failure = StoreError(f"the job store cannot be opened ({type(defect).__name__}: {defect})")
-
-    def _close(self) -> None:
-        if self._store is not None:
-            try:
-                self._store.close()
-            except SabotnbError as error:
-                logger.warning("jobs were not released: %s", error)
-
     async def _works_without(self) -> bool:
         """True if there is no store, and none was asked for."""
         return not self._config.store and bool(await self.problem())
-
-    def _use(self, act: Callable[[JobStore], T]) -> T:
-        """Call ``act`` in the thread of the store."""
-        if self._store is None:
-            raise self._failure or StoreError("the job store is closed")
-        return act(self._store)
-
-    async def _call(self, act: Callable[[JobStore], T]) -> T:
-        return await self._rows.call(self._use, act)
-
-    def _write(self, act: Callable[[JobStore], None]) -> None:
-        """Let the store's thread write something that nothing waits for."""
-        self._rows.submit(self._try, act)
-
-    def _try(self, act: Callable[[JobStore], None]) -> None:
-        if self._store is None:
-            return
-        try:
-            act(self._store)
-        except JobTakenOver as error:
-            logger.info("%s", error)  # the next renewal, or cut, ends the run
-        except SabotnbError as error:
-            logger.warning("%s", error)
-        except Exception:
-            logger.exception("the job store cannot be written")
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

@@ -137,6 +137,10 @@ class JobRun:
     """True while it is RESTARTING, no task of it is left, and it waits for slots."""
     restart_deadline: float = 0.0
     """When the run fails unless an agent has joined on which it can start again, by the machine's clock."""
+    granted: int = 0
+    """The last epoch that the job store has granted: no other process can begin it."""
+    grant_failure: Failure | None = None
+    """Why its next epoch is not granted yet, while the job store does not answer."""
     shared_slots: int | None = None
     """How many slots its tasks share since a restart with too few; None if each has the slot that it needs."""
     attempts: int = 0
@@ -255,6 +259,7 @@ class JobRun:
     def create_tasks(self, placement: Mapping[str, tuple[Slot, ...]]) -> None:
         """Create the tasks, each with a new attempt, in the slots allocated to them; those of a former epoch go."""
         if self.state is JobState.RESTARTING:
+            assert self.granted > self.epoch
             self.epoch += 1
         previous, self.tasks = self.tasks, {}
         base = self.next_base

@@ -6,14 +6,19 @@ The output of a run becomes visible when all of it is complete, or up to a store
 goes on from its last stored cut, or that only writes files and begins again, therefore doubles and loses no row. It
 keeps its id. Its *epoch* grows by one, so that whatever the lost worker still does belongs to an epoch that is over::
 
-    DEPLOYING, RUNNING --worker lost--> RESTARTING: the remaining tasks are canceled
-                                            |  none is left, and the pause is over (RestartDue)
+    DEPLOYING, RUNNING --worker lost--> RESTARTING: the remaining tasks are canceled, the next epoch is asked for
+                                            |  none is left, the pause is over (RestartDue), EpochGranted
                                             v
                                         RESTARTING: waits for slots --> DEPLOYING in the next epoch
                                             |  too few in time (RestartOverdue)
                                             +--> its tasks share slots --> DEPLOYING
                                             |  no agent in time (RestartOverdue)
                                             +--> FAILING
+
+**Which epoch.** A scheduler that was stopped, and whose job another one has resumed meanwhile, must not begin the epoch
+that the other one has begun: both would write files of one name. So an epoch begins after the job store has recorded it
+under the token of the owner (``GrantEpoch``). It is asked for when the run loses its tasks, and the answer is there
+before the pause is over. A run waits for a store that does not answer, and says so.
 
 **Too few slots.** A worker that was killed is usually back after ``restart_wait_seconds``. If not, tasks of a vertex
 share slots, also those of other jobs: the run is slower, but it goes on (``SlotPool.request_shared``). It keeps its

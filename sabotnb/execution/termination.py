@@ -57,7 +57,9 @@ from sabotnb.protocol import (
     CommitOverdue,
     Committed,
     EndRun,
+    EpochGranted,
     Failure,
+    GrantEpoch,
     Instruction,
     JobChanged,
     JobState,
@@ -100,6 +102,7 @@ class Termination:
                 yield from self._take_down(now, job, JobState.FAILING)
             elif job.state is not JobState.RESTARTING:
                 yield from self._take_down(now, job, JobState.RESTARTING)
+                yield GrantEpoch(job.id, job.epoch + 1)  # while its tasks end, so that it costs no time
                 job.committer = None  # the next epoch commits the last cut again, whatever becomes of this commit
         elif job.state is JobState.FAILING and suspects is not None:
             job.failure = explained_end(now, job, failure, suspects) or job.failure
@@ -163,7 +166,7 @@ class Termination:
     def restart_due(self, now: float, event: RestartDue) -> Iterable[Instruction]:
         """Release the slots of a run that starts again, and let it wait for new ones."""
         job = self._restarting(event)
-        if job is None:
+        if job is None or job.granted <= job.epoch:  # else the grant sets the timer again
             return
         self._state.pool.release(job.name)
         job.restart_ready = True
@@ -171,6 +174,20 @@ class Termination:
         yield JobChanged(job.name, job.state)
         yield from self._scheduling.place_pending(now)
         yield from self.await_slots(now, job)
+
+    def epoch_granted(self, now: float, event: EpochGranted) -> Iterable[Instruction]:
+        """Let a run start again once no other process can begin the same epoch of it."""
+        job = self._state.jobs.get(event.run.job)
+        waits = job is not None and (job.id, job.epoch + 1) == (event.run, event.epoch)
+        if job is None or not waits or job.state is not JobState.RESTARTING:
+            raise StaleMessage(f"epoch {event.epoch} of {event.run} is not waited for")
+        job.grant_failure = event.failure
+        if event.failure is not None:
+            job.version += 1
+            yield JobChanged(job.name, job.state)
+            return
+        job.granted = event.epoch
+        yield from self.wind_up(now, job)
 
     def await_slots(self, now: float, job: JobRun) -> Iterable[Instruction]:
         """Let a run that can start again, but for its slots, wait a little for more agents.

@@ -65,9 +65,14 @@ class JobStore:
     # Ownership
 
     def claim(self, job: str, seen: Expired | None = None) -> Owned | Held | Expired:
-        """Own ``job`` if no one else does; ``seen`` was watched for as long as ``job_leases`` says."""
+        """Own ``job`` if no one else does; ``seen`` was watched for as long as ``job_leases`` says.
+
+        Raises:
+            JobTakenOver: this process had it, and another one has claimed it since.
+        """
         if job in self._tokens:
-            return Owned(self._tokens[job])
+            with self._owning(job):
+                return Owned(self._tokens[job])
         with self._writing() as connection:
             claimed = leases.claim(connection, job, self.owner, seen)
         if isinstance(claimed, Owned):
@@ -101,24 +106,33 @@ class JobStore:
 
     def begin(self, run: RunId, request: JobRequest, blobs: Mapping[str, bytes] | None = None) -> None:
         """Record a new run; with ``blobs`` also what it can be resumed with, as ``keep_request`` does."""
-        with self._owning(run) as connection:
+        with self._owning(run.job) as connection:
             run_rows.insert_run(connection, self.owner, run, request)
             if blobs is not None:
                 run_rows.insert_request(connection, run, request, blobs)
 
     def keep_request(self, run: RunId, request: JobRequest, blobs: Mapping[str, bytes]) -> None:
         """Record what the run can be resumed with: its request, and its functions and tables by sha256."""
-        with self._owning(run) as connection:
+        with self._owning(run.job) as connection:
             run_rows.insert_request(connection, run, request, blobs)
 
     def replace_request(self, run: RunId, request: JobRequest) -> None:
         """Record another request of the same functions and tables, with which the run goes on."""
-        with self._owning(run) as connection:
+        with self._owning(run.job) as connection:
             run_rows.update_request(connection, run, request)
+
+    def grant(self, run: RunId, epoch: int) -> None:
+        """Record that this process alone begins ``epoch`` of ``run``, which is greater than those that it had.
+
+        Raises:
+            JobTakenOver: another process has the job, and may have begun that epoch.
+        """
+        with self._owning(run.job) as connection:
+            run_rows.grant_epoch(connection, self.owner, run, epoch)
 
     def record(self, run: RunId, state: JobState, epoch: int, failure: str = "", event: str = "") -> None:
         """Record the state of a run that has begun, and an ``event``, which is the state unless another is given."""
-        with self._owning(run) as connection:
+        with self._owning(run.job) as connection:
             run_rows.update_run(connection, self.owner, run, state, epoch, failure, event or state.value)
 
     def runs(self) -> list[RunRecord]:
@@ -165,7 +179,7 @@ class JobStore:
 
     def drop_cuts(self, run: RunId, numbers: Sequence[int]) -> None:
         """Remove the rows of cuts of ``run``; only after that may their files be removed."""
-        with self._owning(run) as connection:
+        with self._owning(run.job) as connection:
             connection.execute(delete(CUTS).where(run_rows.of_run(CUTS, run), CUTS.c.cut.in_(numbers)))
 
     # Transactions
@@ -181,12 +195,12 @@ class JobStore:
             yield connection
 
     @contextmanager
-    def _owning(self, run: RunId) -> Iterator[Connection]:
-        """A transaction to whose end ``run.job`` stays ours; JobTakenOver if it is not."""
+    def _owning(self, job: str) -> Iterator[Connection]:
+        """A transaction to whose end ``job`` stays ours; JobTakenOver if it is not."""
         with self._writing() as connection:
-            fence = leases.fenced(run.job, self.owner, self._token(run.job), {LEASES.c.token: 0})
+            fence = leases.fenced(job, self.owner, self._token(job), {LEASES.c.token: 0})
             if connection.execute(fence).one_or_none() is None:
-                raise self._taken_over(connection, run.job)
+                raise self._taken_over(connection, job)
             yield connection
 
     def _token(self, job: str) -> int:

@@ -26,9 +26,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, SQLAlchemyError
 
-from sabotnb.errors import StoreError
+from sabotnb.errors import StoreError, StoreUnavailable
 from sabotnb.job_store.location import ADVICE, check_file_system, shown
 from sabotnb.job_store.schema import METADATA, SCHEMA_VERSION, VERSIONS
 
@@ -62,10 +62,15 @@ def opened_engine(url: URL) -> Engine:
 
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
-    """Turn errors of the database into a StoreError that names the store and says what to do."""
+    """Turn errors of the database into a StoreError that names the store and says what to do.
+
+    StoreUnavailable if the reason lies in the world around the database, and not in what was asked of it.
+    """
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    except (OperationalError, InterfaceError, OSError) as error:
+        raise StoreUnavailable(_explanation(url, error)) from error
+    except SQLAlchemyError as error:
         raise StoreError(_explanation(url, error)) from error
 
 

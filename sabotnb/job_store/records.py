@@ -12,7 +12,10 @@ from sabotnb.protocol import JobRequest, JobState, RunId
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run as last recorded. Times are Unix seconds; ``failure`` is what ended it, or why it began again."""
+    """A run as last recorded. Times are Unix seconds; ``failure`` is what ended it, or why it began again.
+
+    ``epoch`` is the last one that was granted to a process, which may not have begun it.
+    """
 
     run: RunId
     session: str
@@ -32,8 +35,8 @@ class RunRecord:
 
     @property
     def next_epoch(self) -> int:
-        """The first epoch that no process can have begun: one that was RESTARTING may have begun another one."""
-        return self.epoch + (2 if self.state is JobState.RESTARTING else 1)
+        """The first epoch that no process can have begun."""
+        return self.epoch + 1
 
 
 @dataclass(frozen=True, slots=True)

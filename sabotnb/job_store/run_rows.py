@@ -50,7 +50,9 @@ def insert_run(connection: Connection, owner: Owner, run: RunId, request: JobReq
 
 
 def insert_request(connection: Connection, run: RunId, request: JobRequest, blobs: Mapping[str, bytes]) -> None:
-    """Insert what the run can be resumed with."""
+    """Insert what the run can be resumed with; it may be there already, if the answer to that was lost."""
+    for table in (REQUESTS, BLOBS):
+        connection.execute(delete(table).where(of_run(table, run)))
     connection.execute(update(RUNS).where(of_run(RUNS, run)).values(resumable=True))
     connection.execute(insert(REQUESTS).values(**key_of(run), request=written_request(request)))
     contents = [{**key_of(run), "sha256": sha256, "content": content} for sha256, content in blobs.items()]
@@ -67,16 +69,27 @@ def update_request(connection: Connection, run: RunId, request: JobRequest) -> N
 def update_run(
     connection: Connection, owner: Owner, run: RunId, state: JobState, epoch: int, failure: str, event: str
 ) -> None:
-    """Record that ``run`` is in ``state``, and add an ``event``; StoreError if there is no such run."""
+    """Record that ``run`` is in ``state``, and add an ``event`` of ``epoch``; StoreError if there is no such run."""
     now = time.time()
+    changed = {"state": state.value, "owner": owner.id, "changed": now, "failure": failure}
+    values = {**changed, "ended": now if state.terminal else None}
+    if not connection.execute(update(RUNS).where(of_run(RUNS, run)).values(values)).rowcount:
+        raise _no_run(run)
+    _add_event(connection, run, epoch, now, event, failure)
+
+
+def grant_epoch(connection: Connection, owner: Owner, run: RunId, epoch: int) -> None:
+    """Record that ``owner`` begins ``epoch``. Nothing changes if it is recorded: only its owner can have done that."""
     before = connection.execute(select(RUNS.c.epoch).where(of_run(RUNS, run))).scalar_one_or_none()
     if before is None:
-        raise StoreError(f"the job store has no run {run}. Run the job again: .run({run.job!r})")
-    changed = {"state": state.value, "epoch": epoch, "owner": owner.id, "changed": now, "failure": failure}
-    connection.execute(update(RUNS).where(of_run(RUNS, run)).values(**changed, ended=now if state.terminal else None))
-    if epoch != before:
-        _begin_epoch(connection, owner, run, epoch, now)
-    _add_event(connection, run, epoch, now, event, failure)
+        raise _no_run(run)
+    if before < epoch:
+        connection.execute(update(RUNS).where(of_run(RUNS, run)).values(epoch=epoch))
+        _begin_epoch(connection, owner, run, epoch, time.time())
+
+
+def _no_run(run: RunId) -> StoreError:
+    return StoreError(f"the job store has no run {run}. Run the job again: .run({run.job!r})")
 
 
 def newest_runs(connection: Connection) -> list[RunRecord]:

@@ -186,6 +186,15 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class EpochGranted:
+    """No other process can begin ``epoch`` of a run; with ``failure`` the job store does not answer yet."""
+
+    run: RunId
+    epoch: int
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunTakenOver:
     """Another process owns the run now: it ends here, and its output and checkpoints are the other's."""
 
@@ -275,6 +284,7 @@ Event = (
     | MetricsReported
     | Committed
     | Stored
+    | EpochGranted
     | RunTakenOver
     | PeerLost
     | SessionChanged

@@ -223,6 +223,17 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantEpoch:
+    """Record in the job store that ``epoch`` of a run begins, if this process still owns it; ``EpochGranted`` answers.
+
+    While the store does not answer it is asked again, until it does or the run starts again no more.
+    """
+
+    run: RunId
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Feed ``event`` at ``at`` (the clock of ``handle``'s ``now``); replaces a timer of an equal event."""
 
@@ -238,4 +249,4 @@ class JobChanged:
     state: JobState
 
 
-Instruction = Deploy | Tell | Commit | Store | SetTimer | Reply | JobChanged
+Instruction = Deploy | Tell | Commit | Store | GrantEpoch | SetTimer | Reply | JobChanged

@@ -20,3 +20,9 @@ def cluster(shared_cluster):
     for row in [row for row in jobs.jobs() if not row.state.terminal]:
         jobs.cancel(row.job)
         jobs.wait(row.run, 10)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Let stores that are opened from now on wait for a lock for a moment only."""
+    monkeypatch.setattr("sabotnb.job_store.opening.BUSY_SECONDS", 0.05)

@@ -20,7 +20,9 @@ from sabotnb.protocol import (
     CutDue,
     CutKind,
     Deploy,
+    EpochGranted,
     Failure,
+    GrantEpoch,
     Heartbeat,
     LeasesDue,
     LineageCut,
@@ -28,6 +30,7 @@ from sabotnb.protocol import (
     PeerLost,
     RestartDue,
     RestartOverdue,
+    RunId,
     Split,
     SplitWanted,
     StartSources,
@@ -40,7 +43,6 @@ from sabotnb.protocol import (
     TaskState,
     Tell,
 )
-from sabotnb.protocol.ids import RunId
 from sabotnb.protocol.job_topology import JobVertex
 
 BROKEN = PeerLost("agent-1", "agent-2", "broken pipe")
@@ -726,3 +728,48 @@ def test_three_checkpoints_are_kept_with_the_savepoints_between_them(cluster, ta
     for number, kind in enumerate(taken):
         cluster.fire(CutDue) if kind == "c" else cluster.feed(TakeSavepoint(f"{number}", "job"))
     assert [stored.cut for stored in job.cuts.kept] == kept
+
+
+def test_no_epoch_begins_before_the_job_store_has_granted_it(cluster):
+    job = writing(cluster)
+    cluster.grants = False
+    cluster.lose(2)
+    again(cluster)
+    assert cluster.told_to(GrantEpoch) == [GrantEpoch(job.id, 2)]
+    assert (cluster.state(), len(cluster.told_to(Deploy))) == ("RESTARTING", 2)
+    down = Failure("StoreUnavailable", "the job store does not answer. Check that its database runs")
+    cluster.feed(EpochGranted(job.id, 2, down))
+    again(cluster)
+    assert cluster.state() == "RESTARTING"
+    assert cluster.machine.overview.status("job").waits == (
+        "waits for the job store: the job store does not answer. Check that its database runs"
+    )
+    assert finding(cluster).sentence.endswith(
+        "it waits for the job store: the job store does not answer. Check that its database runs."
+    )
+    cluster.feed(EpochGranted(job.id, 2))
+    again(cluster)
+    assert (cluster.state(), job.epoch, cluster.machine.overview.status("job").waits) == ("RUNNING", 2, "")
+
+
+def test_a_grant_that_nothing_waits_for_is_stale(cluster):
+    job = writing(cluster)
+    for late in (EpochGranted(job.id, 2), EpochGranted(job.id, 1)):
+        with pytest.raises(StaleMessage):
+            cluster.feed(late)
+    cluster.grants = False
+    cluster.lose(2)
+    for other in (EpochGranted(job.id, 3), EpochGranted(RunId("job", 9), 2), EpochGranted(RunId("none", 1), 2)):
+        with pytest.raises(StaleMessage):
+            cluster.feed(other)
+
+
+def test_a_run_that_waits_for_its_grant_can_be_canceled(cluster):
+    job = writing(cluster)
+    cluster.grants = False
+    cluster.lose(2)
+    again(cluster)
+    cluster.command("cancel", "job")
+    assert cluster.state() == "CANCELED"
+    with pytest.raises(StaleMessage):
+        cluster.feed(EpochGranted(job.id, 2))

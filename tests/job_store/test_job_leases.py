@@ -5,15 +5,13 @@ import signal
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import create_engine, update
+from held_stores import set_renewed
 from store_processes import store_processes
 from stored_runs import RUN, checkpointed, cut
 
 from sabotnb.errors import JobTakenOver
 from sabotnb.job_store import Expired, Held, JobStore, Owned
-from sabotnb.job_store.location import location
 from sabotnb.job_store.owner import new_owner
-from sabotnb.job_store.schema import LEASES
 from sabotnb.protocol import JobState
 
 
@@ -31,14 +29,6 @@ def other(url):
     opened = JobStore.open(url, replace(new_owner(), machine="elsewhere", host="far"))
     yield opened
     opened.close()
-
-
-def set_renewed(url, ago):
-    """Let all leases look as if they were renewed ``ago`` seconds before now; a negative number: in the future."""
-    engine = create_engine(location(url))
-    with engine.begin() as connection:
-        connection.execute(update(LEASES).values(renewed=LEASES.c.renewed - ago))
-    engine.dispose()
 
 
 def test_of_fifty_processes_one_owns_the_job_also_after_each_kill(url):
@@ -136,11 +126,19 @@ def test_a_zombie_writes_nothing_after_its_job_was_claimed(url, store):
         zombie.signal(signal.SIGSTOP)
         set_renewed(url, 60)
         assert store.claim("hours", store.claim("hours")) == Owned(2)
+        store.grant(RUN, 2)
         store.record(RUN, JobState.RUNNING, 2)
-        for late in (("store_cut", cut(2)), ("record", RUN, JobState.FINISHED, 1), ("drop_cuts", RUN, [1])):
-            zombie.tell(*late)
+        late = (
+            ("claim", "hours"),
+            ("grant", RUN, 2),
+            ("store_cut", cut(2)),
+            ("record", RUN, JobState.FINISHED, 1),
+            ("drop_cuts", RUN, [1]),
+        )
+        for call in late:
+            zombie.tell(*call)
         zombie.signal(signal.SIGCONT)
-        for _ in range(3):
+        for _ in late:
             with pytest.raises(JobTakenOver, match=f"'hours' is run by process {os.getpid()} on {store.owner.host}"):
                 zombie.answer()
     assert [stored.cut for stored in store.cuts(RUN)] == [1]

@@ -29,6 +29,7 @@ def test_a_run_is_listed_as_it_was_recorded(url, store):
     store.begin(RUN, checkpointed())
     store.record(RUN, JobState.RUNNING, 1)
     store.record(RUN, JobState.RESTARTING, 1, "agent-1 was lost")
+    store.grant(RUN, 2)
     store.record(RUN, JobState.RUNNING, 2)
     (record,) = store.runs()
     assert (record.run, record.state, record.epoch, record.session) == (RUN, JobState.RUNNING, 2, "me")
@@ -119,8 +120,12 @@ def test_a_kill_amid_writes_leaves_each_of_them_whole_or_absent(url, store):
 def test_the_next_epoch_is_one_that_no_process_has_begun(store):
     store.begin(RUN, checkpointed())
     assert store.last_run("hours").next_epoch == 2
-    store.record(RUN, JobState.RESTARTING, 1)  # and epoch 2 may have begun, when its process was killed
+    store.grant(RUN, 2)
+    store.grant(RUN, 2)  # once more: the answer was lost
+    store.record(RUN, JobState.RESTARTING, 1)
     assert store.last_run("hours").next_epoch == 3
+    with pytest.raises(StoreError, match=r"has no run hours@9. Run the job again"):
+        store.grant(RunId("hours", 9), 2)
 
 
 def test_runs_that_ended_long_ago_are_dropped_but_not_their_savepoints(store):

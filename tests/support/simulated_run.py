@@ -8,7 +8,7 @@ rows to two sink tasks, which count them by split (their state) and write them i
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from simulator import agent, request
@@ -32,8 +32,10 @@ from sabotnb.protocol import (
     CutStored,
     Deploy,
     End,
+    EpochGranted,
     Fail,
     Failure,
+    GrantEpoch,
     Heartbeat,
     JobVertex,
     LeasesDue,
@@ -117,6 +119,7 @@ class SimulatedRun:
         self.placements: dict[int, dict[str, list[Attempt]]] = {}
         self.timers: dict = {}
         self.storing: list = []
+        self.granting: list = []
         self.unreadable: set[int] = set()
         self.unmounted = 0
         self.visible: dict[str, tuple[int, int, list]] = {}
@@ -156,20 +159,25 @@ class SimulatedRun:
         except StaleMessage:
             return
         for instruction in instructions:
-            match instruction:
-                case Deploy(who) | Tell(who) | Commit(who):
-                    if isinstance(instruction, Commit) and instruction.cut is not None:
-                        self.commits[instruction.epoch].append(instruction.cut)
-                    if who in self.inboxes:
-                        self.inboxes[who].append(instruction)
-                case Store(stored):
-                    self.check_consistent(stored)
-                    self.storing.append(stored)
-                case SetTimer(event, at):
-                    self.timers[event] = at
-                case Reply(command):
-                    self.replies[command] = instruction
+            self._carry_out(instruction)
         self.check()
+
+    def _carry_out(self, instruction) -> None:
+        match instruction:
+            case Deploy(who) | Tell(who) | Commit(who):
+                if isinstance(instruction, Commit) and instruction.cut is not None:
+                    self.commits[instruction.epoch].append(instruction.cut)
+                if who in self.inboxes:
+                    self.inboxes[who].append(instruction)
+            case Store(stored):
+                self.check_consistent(stored)
+                self.storing.append(stored)
+            case GrantEpoch(run, epoch):
+                self.granting.append(EpochGranted(run, epoch))
+            case SetTimer(event, at):
+                self.timers[event] = at
+            case Reply(command):
+                self.replies[command] = instruction
 
     def check(self) -> None:
         registered = set(self.machine.agents)
@@ -398,6 +406,7 @@ class SimulatedRun:
         choices += [(self.hear, who) for who, outbox in self.outboxes.items() if outbox]
         choices += [(self.step, task) for task in self.tasks.values() if not task.over]
         choices += [(self.store, stored) for stored in self.storing[:1]]
+        choices += [(self.grant, granted) for granted in self.granting[:1]]
         if self.timers and (not choices or self.random.random() < 0.05):
             choices = [(self.fire, min(self.timers, key=self.timers.__getitem__))]
         if not choices:
@@ -423,6 +432,13 @@ class SimulatedRun:
         self.feed(answer)
         if self.random.random() < 0.2:
             self.feed(answer)
+
+    def grant(self, granted) -> None:
+        self.granting.remove(granted)
+        failure = Failure("StoreUnavailable", "no answer") if self.random.random() < 0.2 else None
+        self.feed(replace(granted, failure=failure))
+        if failure is not None:  # the store is asked again
+            self.granting.append(granted)
 
     def fire(self, event) -> None:
         self.now = max(self.now, self.timers.pop(event))

@@ -18,9 +18,11 @@ from sabotnb.protocol import (
     CutAcked,
     Deploy,
     DropResults,
+    EpochGranted,
     Event,
     Fail,
     Fence,
+    GrantEpoch,
     JobRequest,
     Pause,
     Reply,
@@ -67,7 +69,7 @@ class Simulator:
     """Feeds a machine whose agents follow each instruction at once; ``silent`` agents do so at ``speak``.
 
     ``running`` are the tasks that were opened and have not ended. They acknowledge a cut with their ``snapshots``,
-    unless their agent is ``deaf``. The job store answers with ``refusal``, unless it is ``busy``.
+    unless their agent is ``deaf``. The job store answers with ``refusal``, unless it is ``busy``; it ``grants`` epochs.
     """
 
     def __init__(self, agents: int = 2, slots: int = 4) -> None:
@@ -82,6 +84,7 @@ class Simulator:
         self.deaf = set()
         self.refusal = None
         self.busy = False
+        self.grants = True
         self.unheeded = []
         for number in range(1, agents + 1):
             self.feed(AgentUp(agent(number, slots)))
@@ -131,6 +134,8 @@ class Simulator:
                 )
             case Store(stored) if not self.busy:
                 yield Stored(stored.run, stored.epoch, stored.cut, self.refusal)
+            case GrantEpoch(run, epoch) if self.grants:
+                yield EpochGranted(run, epoch)
             case Commit(who, run, epoch, action, cut=cut):
                 yield Committed(who, run, epoch, action, cut=cut)
             case Reply(command, value, failure):

@@ -86,7 +86,9 @@ class Overview:
         return metrics if metrics.terminal else without_tasks(metrics)
 
     def _waits(self, job: JobRun) -> tuple[str, str]:
-        """The reason that a run waits for slots, and the kind of reason; empty strings for other runs."""
+        """What a run waits for before it begins, or begins again, and the kind of it; empty strings for other runs."""
+        if job.grant_failure is not None and job.state is JobState.RESTARTING:
+            return f"waits for the job store: {job.grant_failure.message}", "job store"
         if not job.awaits_slots:
             return "", ""
         if self._runs.get(job.name) is not job:
