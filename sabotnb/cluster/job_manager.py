@@ -248,7 +248,13 @@ class JobManager(SchedulerPlugin):
         resumable = await store.find(job, chosen, parallelism)
         record, request = resumable.stored.record, replace(resumable.stored.request, owner=owner)
         command = ResumeRun(
-            uuid4().hex, request, record.run, record.next_epoch, resumable.cuts, newest=resumable.newest
+            uuid4().hex,
+            request,
+            record.run,
+            record.next_epoch,
+            resumable.cuts,
+            newest=resumable.newest,
+            starts=resumable.stored.starts,
         )
         return await self._driver.ask(command, resumable.stored.blobs, lambda _run, _blobs: store.resume(resumable))
 

@@ -152,7 +152,15 @@ class JobCommands:
             yield Reply(command.id, failure=refused)
             return
         self._number = max(self._number, command.run.number)
-        job = JobRun(request, command.run, submitted=now, epoch=command.epoch, changed=now)
+        job = JobRun(
+            request,
+            command.run,
+            submitted=now,
+            epoch=command.epoch,
+            first_epoch=command.epoch,
+            starts_before=command.starts,
+            changed=now,
+        )
         for cut in command.cuts:
             job.cuts.keep(cut)
         base = job.cuts.last.cut if job.cuts.last is not None else 0

@@ -104,6 +104,10 @@ class JobRun:
     id: RunId
     submitted: float
     epoch: int = FIRST_EPOCH
+    first_epoch: int = FIRST_EPOCH
+    """The epoch in which it begins on this scheduler."""
+    starts_before: int = 0
+    """How often its tasks were deployed by schedulers that have ended, before it was resumed here."""
     state: JobState = JobState.PENDING
     changed: float = 0.0
     started: float | None = None
@@ -197,13 +201,13 @@ class JobRun:
 
     @property
     def restarts(self) -> int:
-        """How often it began again."""
-        return self.epoch - FIRST_EPOCH
+        """How often it began again, here and under the schedulers before."""
+        return self.starts_before + self.epoch - self.first_epoch
 
     @property
     def survived(self) -> Failure | None:
         """The last loss after which it began again, or is about to; each restart has one loss."""
-        survived = self.losses[: self.restarts + (self.state is JobState.RESTARTING)]
+        survived = self.losses[: self.epoch - self.first_epoch + (self.state is JobState.RESTARTING)]
         return survived[-1].failure if survived else None
 
     @property

@@ -84,7 +84,7 @@ def cause(failure: Failure) -> str:
 def survived(job: JobRun) -> str:
     """The last loss after which a run began again, and what that cost it; empty if there was none."""
     if job.survived is None:
-        return ""
+        return "its cluster had ended" if job.starts_before else ""
     lost = cause(job.survived)
     if job.shared_slots is None or job.state not in (JobState.DEPLOYING, JobState.RUNNING):
         return lost
@@ -205,7 +205,7 @@ def cut_overdue(job: JobRun, pending: PendingCut) -> Failure:
 def no_savepoint(job: JobRun) -> Failure:
     """A run ended, or starts again, before the savepoint that a client asked for was complete."""
     if job.state is JobState.RESTARTING:
-        then = "it lost a worker and starts again. Ask for the savepoint again when it is RUNNING"
+        then = f"it lost a worker and starts again. When it is RUNNING, ask again: {_ask_again(job)}"
     else:
         then = f"it ends ({job.state.value}{', stopping' if job.stopping else ''}). sb.jobs() shows how it ended"
     return Failure(CheckpointError.__name__, f"job {job.name!r} took no savepoint: {then}")
@@ -216,11 +216,16 @@ def cannot_take_savepoint(job: JobRun) -> Failure:
     if job.request.checkpoint is None:
         return Failure(
             CheckpointError.__name__,
-            f"job {job.name!r} has no storage for savepoints: run it with checkpoint=sb.checkpoint('60s')",
+            f"job {job.name!r} has no storage for savepoints. Run it with checkpoints: "
+            f".run({job.name!r}, checkpoint=sb.checkpoint('60s'))",
         )
     state = "stopping" if job.stopping else job.state.value
-    then = "" if job.state.terminal else ". Ask again when it is RUNNING"
+    then = "" if job.state.terminal else f". When it is RUNNING, ask again: {_ask_again(job)}"
     return Failure(CheckpointError.__name__, f"job {job.name!r} is {state} and takes no savepoint{then}")
+
+
+def _ask_again(job: JobRun) -> str:
+    return f"sb.attach({job.name!r}).savepoint()"
 
 
 def went_back(failure: Failure, cut: int, older: StoredCut | None) -> str:
@@ -246,11 +251,12 @@ def stopped_at(cut: StoredCut) -> str:
     return f"started again before it had stopped, and stopped at checkpoint {cut.cut}: later rows are not written"
 
 
-def savepoint_kept(savepoint: PendingCut) -> str:
+def savepoint_kept(job: JobRun, savepoint: PendingCut) -> str:
     """A run was stopped with a savepoint."""
     name = savepoint.savepoint.name if savepoint.savepoint is not None else ""
     called = f" {name!r}" if name else ""
-    return f"stopped at savepoint {savepoint.cut.id}{called}; another run can begin there: .run(start_from=...)"
+    number = savepoint.cut.id
+    return f"stopped at savepoint {number}{called}. A new run begins there: .run({job.name!r}, start_from={number})"
 
 
 def state_without_operator(name: str, cut: StoredCut, operators: Sequence[str], drop: Sequence[str]) -> Failure:

@@ -147,7 +147,7 @@ class Termination:
         """End a run at ``savepoint``, which is stored, unless it was canceled or has failed meanwhile."""
         if job.state in DEPLOYED:
             job.cuts.at_savepoint = True
-            job.note = replies.savepoint_kept(savepoint)
+            job.note = replies.savepoint_kept(job, savepoint)
             yield from self._take_down(now, job, JobState.COMMITTING)
 
     def wind_up(self, now: float, job: JobRun) -> Iterable[Instruction]:

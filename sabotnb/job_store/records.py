@@ -57,11 +57,15 @@ class CutRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """All that a run is resumed with: its request, and its functions and tables by sha256."""
+    """All that a run is resumed with: its request, and its functions and tables by sha256.
+
+    ``starts`` is how often its tasks were deployed.
+    """
 
     record: RunRecord
     request: JobRequest
     blobs: Mapping[str, bytes] = field(repr=False)
+    starts: int = 0
 
 
 def held_by(holder: Held | Expired | None) -> str:
@@ -69,4 +73,4 @@ def held_by(holder: Held | Expired | None) -> str:
     if holder is None:
         return "was taken over by another process, which has ended"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
-    return f"is run by {holder.owner} since {since}"
+    return f"has been run by {holder.owner} since {since}"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, and_, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
 from sabotnb.errors import StoreError
@@ -114,7 +114,9 @@ def stored_run(connection: Connection, record: RunRecord) -> StoredRun:
     if text is None:
         raise StoreError(f"the job store has no request of {record.run}. Run the job again: .run({record.run.job!r})")
     rows = connection.execute(select(BLOBS.c.sha256, BLOBS.c.content).where(of_run(BLOBS, record.run)))
-    return StoredRun(record, read_request(text), {row.sha256: row.content for row in rows})
+    deployed = select(func.count()).where(of_run(EVENTS, record.run), EVENTS.c.event == JobState.DEPLOYING.value)
+    starts = connection.execute(deployed).scalar_one()
+    return StoredRun(record, read_request(text), {row.sha256: row.content for row in rows}, starts)
 
 
 def run_events(connection: Connection, run: RunId) -> list[dict[str, Any]]:

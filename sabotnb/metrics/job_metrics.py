@@ -313,7 +313,7 @@ def started_again(state: str, restarts: int, lost: str, checkpoint: str) -> str:
 
     Empty if it never did, or is about to.
     """
-    if not restarts or state == "RESTARTING":
+    if not restarts or state in ("PENDING", "RESTARTING"):
         return ""
     times = "1 time" if restarts == 1 else f"{restarts:,} times"
     why = f": {lost}" if lost else ""  # sb.resume() starts a run again that has lost no worker since

@@ -62,7 +62,8 @@ class ResumeRun:
     """Start ``run`` again, which ended with its scheduler; the reply's value is ``Submitted``.
 
     ``epoch`` is greater than those that the run had. ``cuts`` are stored cuts of it, the newest at the end, from which
-    it goes on. ``newest`` is the number of the last one that it had: new ones get greater numbers.
+    it goes on. ``newest`` is the number of the last one that it had: new ones get greater numbers. ``starts`` is
+    how often its tasks were deployed before.
     """
 
     id: str
@@ -71,6 +72,7 @@ class ResumeRun:
     epoch: int
     cuts: tuple[StoredCut, ...] = ()
     newest: int = 0
+    starts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ def test_a_run_that_is_stopped_with_a_savepoint_emits_nothing_behind_it(cluster)
     assert isinstance(stored, StoredCut)
     assert [command.hold for command in commands(cluster, TakeCut)] == [True, True]
     assert (cluster.state(), job.failure) == ("FINISHED", None)
-    assert job.note == "stopped at savepoint 1 'end'; another run can begin there: .run(start_from=...)"
+    assert job.note == "stopped at savepoint 1 'end'. A new run begins there: .run('job', start_from=1)"
     assert committed(cluster) == [(1, ["1"]), (None, [])]
     assert cluster.machine.pool.statistics().holders == {}
 
@@ -404,9 +404,10 @@ def test_a_run_is_resumed_with_its_id_in_a_later_epoch(cluster):
     run = RunId("job", 41)
     cuts = tuple(savepoint(run=run, committables=(file(f"{number}"),), name=f"{number}") for number in range(2))
     wanted = request(vertices=graph(), checkpoint=CheckpointPolicy(10.0, "/checkpoints"), restarts=True)
-    assert ask(cluster, ResumeRun("r", wanted, run, 5, cuts)) == Submitted(run, "resumed")
+    assert ask(cluster, ResumeRun("r", wanted, run, 5, cuts, starts=2)) == Submitted(run, "resumed")
     job = cluster.machine.jobs["job"]
-    assert (cluster.state(), job.id, job.epoch, job.restarts) == ("RUNNING", run, 5, 4)
+    assert (cluster.state(), job.id, job.epoch, job.restarts) == ("RUNNING", run, 5, 2)
+    assert cluster.machine.overview.status("job").lost == "its cluster had ended"
     assert committed(cluster) == [(9, ["1"])]
     cluster.fire(CutDue)
     assert cluster.told_to(Store)[0].stored.cut == 10

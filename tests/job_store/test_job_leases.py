@@ -139,7 +139,9 @@ def test_a_zombie_writes_nothing_after_its_job_was_claimed(url, store):
             zombie.tell(*call)
         zombie.signal(signal.SIGCONT)
         for _ in late:
-            with pytest.raises(JobTakenOver, match=f"'hours' is run by process {os.getpid()} on {store.owner.host}"):
+            with pytest.raises(
+                JobTakenOver, match=f"'hours' has been run by process {os.getpid()} on {store.owner.host}"
+            ):
                 zombie.answer()
     assert [stored.cut for stored in store.cuts(RUN)] == [1]
     assert (store.last_run("hours").state, store.last_run("hours").epoch) == (JobState.RUNNING, 2)

@@ -87,7 +87,8 @@ class JobStatus:
 class JobResult:
     """The outcome of a finished job: rows read by sources, rows taken by sinks, late rows.
 
-    ``recoveries`` is how often it began again after a worker was lost; the rows are those of the last time.
+    ``recoveries`` is how often it began again after a worker or its cluster was lost; the rows are those of the last
+    time.
 
     ``open_windows`` are the results of windows that ``stop`` dropped because they had not ended: one per key, or the
     rows of a window join. ``waiting_rows`` are rows of ``interval_join`` and ``asof_join`` that waited for a partner
