@@ -143,7 +143,10 @@ class StoreDriver:
             await asyncio.sleep(WATCH_SECONDS)
             claimed = await self._rows.call(lambda store: store.claim(job, watched))
         if not isinstance(claimed, Owned):
-            raise JobNameTaken(f"job {job!r} {held_by(claimed)}. Stop it there, or run this job under another name")
+            raise JobNameTaken(
+                f"job {job!r} {held_by(claimed)}. Run this job under another name: .run({f'{job}_2'!r}), or stop that "
+                f"one in a session of its cluster: sb.attach({job!r}).stop()"
+            )
 
     def _release_unused(self, job: str) -> None:
         """Release ``job`` unless a run of it goes on here, or is about to begin."""

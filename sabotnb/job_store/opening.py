@@ -5,7 +5,8 @@ Theory of operation
 **SQLite.** In WAL mode readers and the one writer do not block each other; a second writer waits up to
 ``BUSY_SECONDS``. Every transaction that writes takes the lock when it begins, since one that began as a reader cannot
 wait for it. With ``synchronous=FULL`` a committed row survives the loss of power: a checkpoint whose row was lost after
-its output became visible would be written twice.
+its output became visible would be written twice. ``NORMAL`` would save the one ``fdatasync`` that a change costs, and
+keep rows only if nothing but the process dies. A change is three short statements beside it.
 
 **Locks.** POSIX drops all locks that a process has on a file when it closes any descriptor of it. So nothing but SQLite
 may open a database that exists: another process would take a store in use for a closed one, and remove its
@@ -48,7 +49,7 @@ def opened_engine(url: URL) -> Engine:
     """Return an engine for the store at ``url``, whose tables are there and of this version.
 
     Raises:
-        StoreError: it cannot be reached, read or written, is of a newer version, or is on a network file system.
+        StoreError: it cannot be reached, read or written, is of another version, or is on a network file system.
     """
     engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _postgresql(url)
     try:
@@ -148,7 +149,9 @@ def _create_or_check(engine: Engine, url: URL) -> None:
             return
         version = connection.execute(select(VERSIONS.c.version)).scalar_one()
     if version != SCHEMA_VERSION:
+        has = f"the job store {shown(url)} has version {version}, and this sabotnb reads version {SCHEMA_VERSION}"
+        if version > SCHEMA_VERSION:
+            raise StoreError(f"{has}. Upgrade it: pip install --upgrade sabotnb")
         raise StoreError(
-            f"the job store {shown(url)} has version {version}; this sabotnb reads version {SCHEMA_VERSION}. "
-            "pip install --upgrade sabotnb"
+            f"{has}. Keep it for the sabotnb that wrote it, and use another: sb.local(store='jobs.sqlite')"
         )

@@ -26,10 +26,14 @@ def test_a_store_is_opened_again_with_what_it_has(url):
     again.close()
 
 
-def test_a_store_of_a_newer_version_is_refused(url):
+@pytest.mark.parametrize(
+    ("version", "advice"),
+    [(2, r"Upgrade it: pip install --upgrade sabotnb$"), (0, r"use another: sb\.local\(store='jobs\.sqlite'\)$")],
+)
+def test_a_store_of_another_version_is_refused(url, version, advice):
     JobStore.open(url).close()
-    change(url, "UPDATE sabotnb_version SET version = 2")
-    with pytest.raises(StoreError, match=r"has version 2; this sabotnb reads version 1\. pip install --upgrade"):
+    change(url, f"UPDATE sabotnb_version SET version = {version}")
+    with pytest.raises(StoreError, match=rf"has version {version}, and this sabotnb reads version 1\. .*{advice}"):
         JobStore.open(url)
 
 

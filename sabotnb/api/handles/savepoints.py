@@ -66,8 +66,8 @@ def cut_to_start_from(given: StartFrom, job: str | None, storage: str | None) ->
         return chosen
     if job is None:
         raise CheckpointError(
-            f"start_from={given!r} is one of which job? Name the run as that job, .run('name', start_from=...), "
-            "or give the path of a savepoint"
+            f"start_from={given!r} names a checkpoint of a job, and this run has no name. "
+            f"Name it as that job: .run('hours', start_from={given!r}), or pass the path of the checkpoint"
         )
     return find_cut(storage or str(data_root() / "checkpoints"), job, chosen)
 
@@ -84,8 +84,8 @@ def chosen_checkpoint(given: StartFrom) -> StoredCut | str | int | None:
         return read_cut(os.fspath(given))
     if given is not None and (not isinstance(given, str | int) or isinstance(given, bool)):
         raise CheckpointError(
-            f"start_from={given!r} is a {type(given).__name__}: give a savepoint, as job.savepoint() returns it, "
-            "or the path of one"
+            f"start_from={given!r} is a {type(given).__name__}, not a checkpoint. "
+            "Pass what job.savepoint() returns, or its path, name or number: .run('hours', start_from=job.savepoint())"
         )
     return given
 

@@ -38,17 +38,18 @@ def read_state(
     """
     root = os.fspath(storage) if storage is not None else str(data_root() / "checkpoints")
     if isinstance(checkpoint, str) and ("/" in checkpoint or os.sep in checkpoint):
-        return SavedState(read_cut(checkpoint))
-    return SavedState(find_cut(root, job, checkpoint))
+        return SavedState(read_cut(checkpoint), root)
+    return SavedState(find_cut(root, job, checkpoint), root)
 
 
 @boundary
 class SavedState:
     """The states in one checkpoint; ``operators`` are the ids of those that have any."""
 
-    def __init__(self, cut: StoredCut) -> None:
+    def __init__(self, cut: StoredCut, storage: str) -> None:
         """Read the indexes of all state files of ``cut``; the states are read when they are asked for."""
         self._cut = cut
+        self._storage = storage
         files = [snapshot.file for _, snapshot in sorted(cut.tasks.items()) if snapshot.file is not None]
         self._readers = [StateReader(file) for file in files]
 
@@ -67,11 +68,14 @@ class SavedState:
         """
         known = self.operators
         if not known:
-            raise CheckpointError(f"no operator has state in {self!r}; read another one: checkpoint=...")
+            raise CheckpointError(f"no operator has state in {self!r}. {_newest(self._storage, self._cut.run.job)}")
         matches = [name] if name in known else [operator for operator in known if operator.startswith(name)]
         if len(matches) != 1:
             what = "begins several operators" if matches else "is not an operator"
-            raise CheckpointError(f"{name!r} {what} with state in {self!r}; choose one of {_listed(matches or known)}")
+            raise CheckpointError(
+                f"{name!r} {what} with state in {self!r}; it has {_listed(matches or known)}. "
+                f"Choose one: .operator({(matches or known)[0]!r})"
+            )
         states = OperatorState(matches[0], self._readers)
         return states if state is None else states.state(state)
 
@@ -99,7 +103,10 @@ class OperatorState:
     def state(self, name: str) -> OperatorState:
         """Return one of several states."""
         if name not in self.states:
-            raise CheckpointError(f"{self._operator!r} has no state {name!r}; it has {_listed(self.states)}")
+            raise CheckpointError(
+                f"{self._operator!r} has no state {name!r}; it has {_listed(self.states)}. "
+                f"Choose one: .operator({self._operator!r}, state={self.states[0]!r})"
+            )
         return OperatorState(self._operator, self._readers, name)
 
     def to_arrow(self) -> pa.Table:
@@ -113,8 +120,8 @@ class OperatorState:
         """
         if self._chosen is None and len(self.states) > 1:
             raise CheckpointError(
-                f"{self._operator!r} has several states: {_listed(self.states)}; choose one: "
-                f".operator({self._operator!r}, state={self.states[0]!r})"
+                f"{self._operator!r} has several states: {_listed(self.states)}. "
+                f"Choose one: .operator({self._operator!r}, state={self.states[0]!r})"
             )
         return readable(pa.concat_tables(self._tables(self._chosen or self.states[0]), promote_options="default"))
 
@@ -147,15 +154,24 @@ def find_cut(storage: str, job: str, checkpoint: int | str | None) -> StoredCut:
     if not folders:
         jobs = jobs_with_cuts(storage)
         raise CheckpointError(
-            f"there is no checkpoint of job {job!r} in '{storage}'; "
-            + (f"there are some of {_listed(jobs)}" if jobs else "pass the folder of sb.checkpoint(storage=...)")
+            f"there is no checkpoint of job {job!r} in {storage!r}"
+            + (f"; there are some of {_listed(jobs)}. {_newest(storage, jobs[-1])}" if jobs else f". {_STORAGE}")
         )
     if checkpoint is None:
         return read_cut(folders[-1].path)
     for folder in reversed(folders):
         if checkpoint == folder.cut or (isinstance(checkpoint, str) and read_cut(folder.path).name == checkpoint):
             return read_cut(folder.path)
-    raise CheckpointError(f"job {job!r} has no checkpoint {checkpoint!r} in '{storage}'; it has {_cuts(folders)}")
+    raise CheckpointError(
+        f"job {job!r} has no checkpoint {checkpoint!r} in {storage!r}; it has {_cuts(folders)}. {_newest(storage, job)}"
+    )
+
+
+_STORAGE = "Pass the folder that the job writes them to: run(checkpoint=sb.checkpoint('60s', storage='ckpt'))"
+
+
+def _newest(storage: str, job: str) -> str:
+    return f"Read its newest one: sb.read_state({storage!r}, job={job!r})"
 
 
 def _cuts(folders: Sequence[CutFolder]) -> str:

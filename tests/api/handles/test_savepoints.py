@@ -52,9 +52,13 @@ def test_a_run_starts_from_a_savepoint_its_path_its_name_or_its_number(tmp_path)
 @pytest.mark.parametrize(
     ("given", "job", "message"),
     [
-        (True, "hours", r"start_from=True is a bool: give a savepoint"),
-        (2.5, "hours", r"start_from=2.5 is a float: give a savepoint"),
-        (3, None, r"start_from=3 is one of which job\?"),
+        (True, "hours", r"start_from=True is a bool, not a checkpoint"),
+        (2.5, "hours", r"start_from=2.5 is a float, not a checkpoint"),
+        (
+            3,
+            None,
+            r"start_from=3 names a checkpoint of a job, and this run has no name\. .*\.run\('hours', start_from=3\)",
+        ),
         ("after", "hours", r"job 'hours' has no checkpoint 'after' in .*; it has 'before'"),
         ("before", "days", r"no checkpoint of job 'days' in .*; there are some of 'hours'"),
         ("missing/path", "hours", r"missing"),

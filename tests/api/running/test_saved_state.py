@@ -85,7 +85,8 @@ def test_one_of_several_states_is_chosen(tmp_path):
     left = sb.read_state(tmp_path, job="hours").operator("join_0", state="left").to_arrow()
     assert sorted(left.to_pylist(), key=repr) == sorted(ROWS, key=repr)
     with pytest.raises(
-        CheckpointError, match=r"has several states: 'right', 'left', 'delayed left'; .*\('join_0', state='right'\)"
+        CheckpointError,
+        match=r"has several states: 'right', 'left', 'delayed left'. Choose one: .*\('join_0', state='right'\)",
     ):
         operator.to_pandas()
     with pytest.raises(CheckpointError, match="'join_0' has no state 'other'; it has 'right', 'left', 'delayed"):
@@ -123,7 +124,8 @@ def test_the_newest_checkpoint_is_read_unless_one_is_named(tmp_path):
 
 def test_jobs_that_have_checkpoints_are_listed(tmp_path):
     with pytest.raises(
-        CheckpointError, match=r"no checkpoint of job 'hours' in '.*'; pass the folder of sb.checkpoint"
+        CheckpointError,
+        match=r"no checkpoint of job 'hours' in '.*'\. Pass the folder .*sb.checkpoint\('60s', storage='ckpt'\)\)$",
     ):
         sb.read_state(tmp_path, job="hours")
     stored(tmp_path, operators=["totals"])
@@ -180,6 +182,7 @@ def test_a_cut_of_running_tasks_can_be_read(tmp_path):
 def test_a_checkpoint_without_state_says_so(tmp_path):
     stored(tmp_path, operators=[])
     with pytest.raises(
-        CheckpointError, match=r"no operator has state in checkpoint 1 of job 'hours'; read another one"
+        CheckpointError,
+        match=r"no operator has state in checkpoint 1 of job 'hours'\. Read its newest one: sb.read_state\(.*job='hours'\)$",
     ):
         sb.read_state(tmp_path, job="hours").operator("totals")
