@@ -37,7 +37,7 @@ from sabotnb.cluster.roster import Roster
 from sabotnb.cluster.store_driver import stored_summary
 from sabotnb.cluster.watch_server import WatchServer
 from sabotnb.config import Config
-from sabotnb.errors import SabotnbError
+from sabotnb.errors import SabotnbError, StoreUnavailable
 from sabotnb.execution import Machine
 from sabotnb.metrics import JobMetrics
 from sabotnb.protocol import (
@@ -225,10 +225,15 @@ class JobManager(SchedulerPlugin):
         return ("", problem) if problem else (await self._driver.store.location(), "")
 
     async def sabot_stored_runs(self) -> bytes:
-        """The newest run of each job in the store; none if there is no store."""
+        """The newest run of each job in the store; none if there is no store, or it does not answer."""
         if await self._driver.store.problem():
             return control_codec.dumps([])
-        return control_codec.dumps([stored_summary(record) for record in await self._driver.store.records()])
+        try:
+            records = await self._driver.store.records()
+        except StoreUnavailable as error:  # jobs of this cluster are listed all the same, and clusters close
+            logger.warning("the jobs of the store are not listed: %s", error)
+            records = []
+        return control_codec.dumps([stored_summary(record) for record in records])
 
     def _connect(self, client: str, owner: str) -> None:
         """Let the machine know that a session is connected, before its jobs: their names belong to it."""

@@ -29,14 +29,29 @@ def postgres_server(programs: Path) -> Iterator[str]:
         shutil.chown(folder, USER)
     try:
         _run(programs / "initdb", "-D", data, "-U", USER, "-A", "trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-        _run(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", options, "start")
+        start(programs, folder)
         try:
             yield f"postgresql://{USER}@/{USER}?host={folder}"
         finally:
             _run(programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_again(programs: Path, folder: Path) -> None:
+    """Start a server that was killed; while its other processes end, it refuses to start."""
+    for _ in range(50):
+        try:
+            start(programs, folder)
+        except subprocess.CalledProcessError:
+            continue
+        return
+
+
+def start(programs: Path, folder: Path) -> None:
+    """Start the server in ``folder``."""
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    _run(programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-w", "-o", options, "start")
 
 
 def _run(*command: str | Path) -> None:
