@@ -269,6 +269,16 @@ def state_without_operator(name: str, cut: StoredCut, operators: Sequence[str], 
     )
 
 
+def added_above_ended(name: str, operators: Sequence[str]) -> Failure:
+    """A run has operators that its cut does not know, above operators whose input had ended there."""
+    named = " and ".join(map(repr, operators))
+    return Failure(
+        CheckpointError.__name__,
+        f"job {name!r} adds {named} above operators that had read all of their input at the savepoint, and take no "
+        f"more. Leave {named} out, or begin without saved state: .run({name!r}, fresh=True)",
+    )
+
+
 def other_key_groups(name: str, groups: int, cut: StoredCut) -> Failure:
     """A run is to begin from a cut whose keys are in another number of groups."""
     return Failure(

@@ -64,6 +64,20 @@ def task_restores(cut: StoredCut, topology: JobTopology, tasks: Sequence[TaskId]
     return restores
 
 
+def above_ended(cut: StoredCut, topology: JobTopology) -> list[str]:
+    """The operators that ``cut`` does not know, and whose rows would go to tasks that had ended before it."""
+    tasks = [
+        TaskId(cut.run, vertex.id, index)
+        for vertex in topology.vertices.values()
+        for index in range(vertex.parallelism)
+    ]
+    restores = task_restores(cut, topology, tasks)
+    known = {task.vertex for task in restores}
+    ended = {task.vertex for task, restore in restores.items() if restore.ended}
+    added = [edge.up for edge in topology.edges if edge.down in ended and edge.up not in known]
+    return [operator for vertex in dict.fromkeys(added) for operator in topology.vertices[vertex].operator_ids]
+
+
 def stateful_operators(cut: StoredCut) -> list[str]:
     """The operators with state in the cut, a position of a source included."""
     stateful: dict[str, None] = {}

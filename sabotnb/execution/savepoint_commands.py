@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sabotnb.execution import checkpoint_coordinator as coordinator
 from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun
-from sabotnb.execution.restoring import stateful_operators
+from sabotnb.execution.restoring import above_ended, stateful_operators
 from sabotnb.execution.run_cuts import SavepointRequest
 from sabotnb.protocol import Failure, Instruction, JobRequest, JobState, Reply, Stop, TakeSavepoint
 
@@ -32,6 +32,8 @@ def start_refusal(request: JobRequest) -> Failure | None:
     missing = [name for name in stateful_operators(cut) if name not in known and name not in request.drop_state]
     if missing:
         return replies.state_without_operator(request.name, cut, missing, request.drop_state)
+    if added := above_ended(cut, topology):
+        return replies.added_above_ended(request.name, added)
     groups = max(map(len, topology.tables.values()), default=0)
     if groups and cut.groups and groups != cut.groups:
         return replies.other_key_groups(request.name, groups, cut)

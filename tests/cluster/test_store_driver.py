@@ -78,8 +78,8 @@ def cut_off(world, stream, cuts=2, *, pause=False, **options):
 
 
 def bounded():
-    """Counts of rows by key, from a source that ends after five seconds."""
-    keyed = Stream.from_rate(ROWS / 5, ROWS).with_columns(key=col("value") % 7)
+    """Counts of rows by key, from a source that ends after ten seconds."""
+    keyed = Stream.from_rate(ROWS / 10, ROWS).with_columns(key=col("value") % 7)
     return keyed.group_by("key").agg(n=col("value").count())
 
 

@@ -40,7 +40,7 @@ from sabotnb.protocol import (
 )
 from sabotnb.protocol.checkpoints import StateFile
 from sabotnb.protocol.ids import RunId
-from sabotnb.protocol.job_topology import ChainedOperator, JobTopology
+from sabotnb.protocol.job_topology import ChainedOperator, JobEdge, JobTopology
 
 RUN = RunId("job", 1)
 OTHER = RunId("other", 7)
@@ -337,6 +337,20 @@ def test_state_of_an_operator_that_is_missing_is_refused_unless_it_is_dropped(cl
     )
     dropping = request(vertices=graph(count="total"), start_from=stated, drop_state=("count",))
     assert cluster.submit(dropping).how == "started"
+
+
+def test_an_operator_that_is_added_above_one_that_has_ended_is_refused(cluster):
+    over = savepoint({(vertex, index): TaskSnapshot(ended=True) for vertex in ("read", "count") for index in range(2)})
+    read, count = graph(bounded=True)
+    added = JobVertex("added", 2, chained("added"))
+    edges = (JobEdge(0, "read", "added", 0, "hash", "read"), JobEdge(1, "added", "count", 0, "hash", "added"))
+    job = request(vertices=(read, added, count), edges=edges, start_from=over)
+    assert cluster.submit(job).message == (
+        "job 'job' adds 'added' above operators that had read all of their input at the savepoint, and take no more. "
+        "Leave 'added' out, or begin without saved state: .run('job', fresh=True)"
+    )
+    behind = (JobEdge(0, "read", "count", 0, "hash", "read"), JobEdge(1, "count", "added", 0, "hash", "count"))
+    assert cluster.submit(request(vertices=(read, count, added), edges=behind, start_from=over)).how == "started"
 
 
 @pytest.mark.parametrize("bounded", [False, True])
