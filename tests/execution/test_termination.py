@@ -4,6 +4,7 @@ import pytest
 from simulator import Simulator, agent, request
 
 from sabotnb.errors import StaleMessage
+from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import (
     AgentLeaving,
     AgentUp,
@@ -34,6 +35,7 @@ from sabotnb.protocol import (
     TaskId,
     TaskSnapshot,
     TaskState,
+    Tell,
 )
 from sabotnb.protocol.ids import RunId
 
@@ -440,3 +442,33 @@ def test_an_agent_that_joins_aborts_nothing_while_a_task_may_write(cluster):
     assert (cluster.state(), commits(cluster)) == ("CANCELING", [])
     cluster.speak("agent-2")
     assert (cluster.state(), commits(cluster)) == ("CANCELED", [("abort", None)])
+
+
+def test_a_handle_of_an_earlier_run_stops_no_later_one(cluster):
+    job = second_run(cluster)
+    cluster.command("stop", RUN)
+    assert (cluster.state(), job.stopping) == ("RUNNING", False)
+
+
+def test_results_of_a_run_that_goes_on_are_not_dropped(cluster):
+    writing(cluster)
+    cluster.told.clear()
+    cluster.command("drop results", "job")
+    assert cluster.told_to(Tell) == []
+
+
+def test_metrics_of_an_earlier_attempt_or_an_ended_task_are_dropped(cluster):
+    job = writing(cluster)
+    (earlier, *_) = [task.attempt for task in job.tasks.values()]
+    cluster.feed(BROKEN)
+    cluster.feed(MetricsReported("agent-1", {earlier: TaskCounters(rows_in=5)}))
+    cluster.fire(RestartDue)
+    cluster.feed(MetricsReported("agent-1", {earlier: TaskCounters(rows_in=5)}))
+    assert (job.epoch, job.last_row_at, job.last_report_at) == (2, {}, {})
+
+
+def test_storage_that_a_running_task_cannot_read_counts_as_raised(cluster):
+    job = writing(cluster)
+    cluster.fire(CutDue)
+    cluster.fail(error="StorageUnreachable")
+    assert [(loss.raised, loss.unread) for loss in job.losses] == [(True, False)]
