@@ -45,7 +45,7 @@ from collections.abc import Callable, Iterable, Mapping
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.execution import checkpoint_coordinator as coordinator
-from sabotnb.execution import replies
+from sabotnb.execution import loss_messages, replies
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.cut_events import CutEvents
 from sabotnb.execution.job_commands import Handler, JobCommands
@@ -186,7 +186,7 @@ class Machine:
         """The loss of an agent; if it was to leave, it says why."""
         left = self._leaving.get(agent)
         lost = self.agents[agent]
-        return replies.agent_taken_away(lost, left) if left else replies.agent_lost(lost, reason)
+        return loss_messages.agent_taken_away(lost, left) if left else loss_messages.agent_lost(lost, reason)
 
     def _give_up(self, now: float, failures: Mapping[str, Failure]) -> Iterable[Instruction]:
         """Declare agents lost, each with its reason."""
@@ -218,7 +218,7 @@ class Machine:
     def _peer_lost(self, now: float, event: PeerLost) -> Iterable[Instruction]:
         if event.agent not in self.agents:
             raise StaleMessage(f"{event.agent} reported losing {event.peer} after being declared lost itself")
-        failure = replies.connection_lost(event.agent, event.peer, event.reason)
+        failure = loss_messages.connection_lost(event.agent, event.peer, event.reason)
         for job in list(self.jobs.values()):
             if job.alive[event.agent] and job.runs_on(event.peer):
                 yield from self._ending.fail(now, job, failure)
@@ -238,7 +238,7 @@ class Machine:
         silent = self._leases.expired(now)
         if silent:
             duration = self._leases.duration
-            lost = {agent: replies.agent_silent(self.agents[agent], duration) for agent in silent}
+            lost = {agent: loss_messages.agent_silent(self.agents[agent], duration) for agent in silent}
             yield from self._give_up(now, lost)
         self._lease_timer = None
         if self.agents:

@@ -50,7 +50,7 @@ from dataclasses import replace
 from itertools import takewhile
 
 from sabotnb.errors import AgentLost, CheckpointError, StorageUnreachable
-from sabotnb.execution import replies
+from sabotnb.execution import loss_messages, replies
 from sabotnb.execution.job_run import JobRun, Loss
 from sabotnb.protocol import Failure, JobState
 
@@ -141,14 +141,14 @@ def _end(now: float, job: JobRun) -> Failure | None:
     """The failure by which the last loss of ``job`` ends it; None if it starts again."""
     failure, request = job.losses[-1].failure, job.request
     if request.commits and request.passed_on:
-        return replies.rows_passed_on(failure, request.passed_on)
+        return loss_messages.rows_passed_on(failure, request.passed_on)
     if not may_restart(job) or (job.stopping and job.next_base is None):
         return failure
     *earlier, last = [loss for loss in recent_losses(now, job) if loss.infrastructure]
     if len(earlier) >= MOST_LOSSES:
-        return replies.too_many_losses(failure, len(earlier) + 1, WINDOW_SECONDS)
+        return loss_messages.too_many_losses(failure, len(earlier) + 1, WINDOW_SECONDS)
     repeated = (last.suspects or frozenset()) & frozenset().union(*(loss.suspects or () for loss in earlier))
-    return replies.crashing_function(failure, min(repeated)) if repeated else None
+    return loss_messages.crashing_function(failure, min(repeated)) if repeated else None
 
 
 def restart_time(now: float, job: JobRun) -> float:

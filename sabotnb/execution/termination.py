@@ -42,7 +42,7 @@ from collections.abc import Iterable
 from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.execution import checkpoint_coordinator as coordinator
-from sabotnb.execution import replies
+from sabotnb.execution import loss_messages, replies
 from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.committables import without
 from sabotnb.execution.job_run import JobRun
@@ -210,7 +210,7 @@ class Termination:
             yield SetTimer(event, job.restart_deadline)
             return
         missing = replies.missing_slots(job.slot_requests, self._state.pool.statistics())
-        failure = replies.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)
+        failure = loss_messages.no_slots_to_restart(job.losses[-1].failure, missing, self._commit_wait_seconds)
         yield from self.end_by(now, job, failure)
 
     def _restarting(self, event: RestartDue | RestartOverdue) -> JobRun | None:
@@ -331,7 +331,7 @@ class Termination:
             job.move(ENDING[job.state], now)
         job.committer = None
         if job.failure is not None and job.commits_cuts and job.cuts.kept:
-            job.failure = replies.with_commits(job.failure)
+            job.failure = loss_messages.with_commits(job.failure)
         self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots
         yield JobChanged(job.name, job.state)
         yield from self._state.tell_used(job, EndRun(job.id))

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from sabotnb.execution import replies
+from sabotnb.execution import loss_messages
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.status.cut_status import checkpoint_failure, checkpointed, restored
 from sabotnb.execution.status.input_progress import progress
@@ -82,7 +82,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         error=_error(job),
         restarts=job.restarts,
         goes_on_from=restored(job),
-        lost=replies.survived(job),
+        lost=loss_messages.survived(job),
         checkpointed=None if (began := checkpointed(job)) is None else began + ahead,
         checkpoint_failure=checkpoint_failure(job),
         tasks=tuple(task for tasks in by_vertex.values() for _, task in tasks),

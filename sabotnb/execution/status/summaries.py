@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from sabotnb.execution import replies
+from sabotnb.execution import loss_messages
 from sabotnb.execution.job_run import JobRun, TaskVertex
 from sabotnb.execution.status.cut_status import checkpointing_status
 from sabotnb.execution.transitions import BEGUN
@@ -59,7 +59,7 @@ def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunS
         failure=job.failure,
         note=job.note,
         waits=waits,
-        lost=replies.survived(job),
+        lost=loss_messages.survived(job),
         tasks=tuple(map(_task_status, job.tasks.values())),
         checkpoints=tuple(job.cuts.shown),
         checkpointing=checkpointing_status(job),
