@@ -60,7 +60,7 @@ def find_resumable(store: JobStore, job: str, chosen: Chosen) -> Resumable:
         raise JobError(f"no job {job!r} in the job store; there are: {names}. sb.jobs() lists them")
     records = store.cuts(record.run) if record.resumable else []
     if record.state.terminal:
-        raise JobError(f"job {job!r} is {record.state.value} and cannot be resumed. {_run_again(job, records)}")
+        raise JobError(f"job {job!r} is {record.state.value} and cannot be resumed. {_run_again(store, record, records)}")
     until = _number(record, records, chosen)
     cuts = _readable([cut for cut in records if until is None or cut.cut <= until])
     if until is not None and (not cuts or cuts[-1].cut != until):
@@ -73,7 +73,7 @@ def find_resumable(store: JobStore, job: str, chosen: Chosen) -> Resumable:
     if stored.request.pulled:
         raise JobError(
             f"job {job!r} hands its rows to a function of the session that started it, which has ended. "
-            f"{_run_again(job, records)}"
+            f"{_run_again(store, record, records)}"
         )
     if not cuts:
         return Resumable(stored, cuts, later=(), newest=0)
@@ -108,10 +108,14 @@ def _number(record: RunRecord, records: Sequence[CutRecord], chosen: Chosen) -> 
     )
 
 
-def _run_again(job: str, records: Sequence[CutRecord]) -> str:
-    if not records:
+def _run_again(store: JobStore, record: RunRecord, records: Sequence[CutRecord]) -> str:
+    job = record.run.job
+    if records:
+        return f"A new run goes on with its state: .run({job!r}, start_from={records[-1].path!r})"
+    cut = store.stored_run(record).request.start_from if record.resumable else None
+    if cut is None or cut.run.job != job:
         return "Run it again"
-    return f"A new run goes on with its state: .run({job!r}, start_from={records[-1].path!r})"
+    return f"A new run goes on with the state that it began with: .run({job!r}, start_from={cut.cut})"
 
 
 def _readable(records: Sequence[CutRecord]) -> tuple[StoredCut, ...]:

@@ -15,10 +15,16 @@ from sabotnb.protocol import AgentInfo, Failure, JobState, failure
 _SILENT = "no heartbeat for"
 
 
-def with_commits(failed: Failure) -> Failure:
-    """The failure of a run whose checkpoints have committed output."""
-    message = failed.message.replace(failure.NOTHING_COMMITTED, "What its checkpoints have committed stays.")
-    return replace(failed, message=message)
+def with_kept(failed: Failure, job: JobRun) -> Failure:
+    """The failure of a run whose checkpoints may have committed output, with how a corrected job goes on from them."""
+    message = failed.message
+    if job.cuts.kept:
+        message = message.replace(failure.NOTHING_COMMITTED, "What its checkpoints have committed stays.")
+    cut = job.cuts.last or job.request.start_from
+    if cut is None or cut.run.job != job.name or "start_from=" in message + failed.advice:
+        return replace(failed, message=message)
+    goes_on = f"Its state is kept. To go on from {cut.kind.value} {cut.cut}: .run({job.name!r}, start_from={cut.cut})"
+    return replace(failed, message=message, advice="\n".join(filter(None, (failed.advice, goes_on))))
 
 
 def agent_lost(agent: AgentInfo, reason: str) -> Failure:

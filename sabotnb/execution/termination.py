@@ -330,8 +330,8 @@ class Termination:
         if job.state in ENDING:
             job.move(ENDING[job.state], now)
         job.committer = None
-        if job.failure is not None and job.commits_cuts and job.cuts.kept:
-            job.failure = loss_messages.with_commits(job.failure)
+        if job.failure is not None and job.commits_cuts and not job.output_stays:
+            job.failure = loss_messages.with_kept(job.failure, job)
         self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots
         yield JobChanged(job.name, job.state)
         yield from self._state.tell_used(job, EndRun(job.id))

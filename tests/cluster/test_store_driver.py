@@ -211,3 +211,37 @@ def test_a_run_that_began_from_a_savepoint_goes_on_from_there_before_its_first_c
         job.wait()
     assert len(world.values()) > 0
     assert world.values() == list(range(len(world.values())))
+
+
+def test_a_job_that_appends_does_not_begin_again_behind_one_that_failed_or_was_lost(world):
+    def run(stream, **options):
+        return stream.sink_parquet(world.out, mode="append").run("hours", checkpoint=world.every, **options)
+
+    def fails(batch):
+        if batch.num_rows:
+            raise ValueError("not yet")
+        return batch
+
+    with world.cluster():
+        job = run(endless().with_columns(n=col("value")).named("rows"))
+        until(lambda: len(job.checkpoints()) >= 2, job)
+        edited = run(endless().map_batches(fails).with_columns(n=col("value")).named("rows"))
+        with pytest.raises(JobError, match=r"start_from=\d+\)") as failed:
+            edited.wait()
+        corrected = endless().with_columns(n=col("value")).named("rows")
+        with pytest.raises(CheckpointError, match=r"'hours' has FAILED, .* append the rows again"):
+            run(corrected)
+        with pytest.raises(JobError, match=r"the state that it began with: .run\('hours', start_from=\d+\)"):
+            sb.resume("hours")
+        job = run(corrected, start_from=int(re.search(r"start_from=(\d+)", str(failed.value)).group(1)))
+        until(lambda: len(job.checkpoints()) >= 1, job)
+    with world.cluster():
+        with pytest.raises(CheckpointError, match=r"'hours' is lost, .* go on with it: sb.resume\('hours'\); or"):
+            run(corrected)
+        job = sb.resume("hours")
+        job.stop()
+        job.wait()
+        assert world.values() == list(range(len(world.values())))
+        again = run(corrected, fresh=True)
+        again.stop()
+        again.wait()

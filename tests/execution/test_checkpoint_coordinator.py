@@ -19,6 +19,7 @@ from sabotnb.protocol import (
     CutOverdue,
     CutStored,
     Deploy,
+    Fail,
     Failure,
     JobVertex,
     PeerLost,
@@ -679,3 +680,12 @@ def test_a_run_that_fails_after_its_checkpoints_have_committed_output_says_so(cl
         cluster.feed(TaskChanged(who, attempt, TaskState.CANCELED))
     cluster.feed(Committed("agent-1", RUN, 1, "abort"))
     assert job.failure.message == "gone. What its checkpoints have committed stays. Run."
+
+
+def test_a_run_that_fails_says_how_a_corrected_job_goes_on(cluster):
+    job = running(cluster)
+    cluster.fire(CutDue)
+    cluster.feed(Fail("fail", RUN, Failure("X", "row 7", advice="Correct it.")))
+    assert job.failure.advice == (
+        "Correct it.\nIts state is kept. To go on from checkpoint 1: .run('job', start_from=1)"
+    )

@@ -21,6 +21,7 @@ from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, policy_of
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
 from sabotnb.api.running.kept_state import KeptState, kept_of_running
 from sabotnb.api.running.late_files import warn_of_late_files
+from sabotnb.api.running.left_state import refuse_rows_twice
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.pulling import Callback, LiveRows, Puller, Take
 from sabotnb.api.verbs.targets import Target
@@ -135,15 +136,18 @@ def _run(
     checkpoint = policy_of(options.checkpoint, compiled.graph, one_host=session.cluster.is_one_host)
     cut = cut_to_start_from(options.start_from, name, checkpoint.storage if checkpoint else None)
 
+    unnamed = name is None
+
     def start(job_name: str) -> Started:
         check_outputs(compiled.graph, job_name, client.knows)
         goes_on = None
         if cut is None and not options.fresh:
             goes_on = kept_of_running(client, job_name, compiled.graph, options.drop_state)
+            if goes_on is None and not unnamed:
+                refuse_rows_twice(client, job_name, compiled.graph, checkpoint)
         begins = Beginning(cut, goes_on.dropped if goes_on else options.drop_state, goes_on)
         return submit(client, job_name, compiled, fingerprint, options.placement, checkpoint, begins)
 
-    unnamed = name is None
     started = (
         job_naming.started_unnamed(job_naming.job_name(), client.owner, start)
         if unnamed
