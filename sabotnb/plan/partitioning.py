@@ -1,4 +1,9 @@
-"""Which partitioning of its input an operator keeps in its output."""
+"""Which partitioning of its input an operator keeps in its output.
+
+An operator keeps one only if it holds no rows, or holds them in keyed state: a restore gives state of scope TASK to the
+tasks in turn, whatever the keys of its rows are. So a broadcast join, whose left rows wait for the right side, keeps
+none: the keyed operator behind it may find the rows in any task.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +44,7 @@ class Partitioning:
 def partitioning_behind(spec: Spec, inputs: Sequence[Partitioning | None]) -> Partitioning | None:
     """Return the partitioning of an operator's output; None where none is provable, as behind a user's function."""
     first = inputs[0] if inputs else None
-    if first is None:
+    if first is None or (isinstance(spec, Join) and spec.strategy == "broadcast"):
         return None
     match spec:
         case (

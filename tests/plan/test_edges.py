@@ -110,6 +110,17 @@ def test_a_broadcast_join_hashes_nothing(job):
     assert routes(graph) == {"big > join": ("forward",), "join > sink": ("forward",), "small > join": ("broadcast",)}
 
 
+@pytest.mark.parametrize(("strategy", "chosen"), [("hash", ("forward",)), ("broadcast", ("hash", "k"))])
+def test_rows_behind_a_broadcast_join_may_be_in_any_task_after_a_restore(job, strategy, chosen):
+    join = Join(("k",), ("k",), strategy=strategy)
+    graph = job(
+        {"s": SOURCE, "small": SOURCE, "first": by("k"), "join": join, "second": Distinct(("k",)), "sink": SINK},
+        "s > first > join > second > sink",
+        "small > join:1",
+    )
+    assert routes(graph)["join > second"] == chosen
+
+
 def test_a_hash_join_hashes_both_sides_with_one_table(job):
     join = Join(("k",), ("j",), strategy="hash")
     graph = job({"a": SOURCE, "b": SOURCE, "join": join, "sink": SINK}, "a > join > sink", "b > join:1")

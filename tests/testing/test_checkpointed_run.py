@@ -6,11 +6,11 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from restarts import compiled, restarted
+from restarts import SMALL, compiled, restarted
 
 import sabotnb as sb
 from sabotnb import col
-from sabotnb.testing import assert_rows
+from sabotnb.testing import CheckpointedRun, assert_rows
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +76,37 @@ def jobs(name, folder):
 @pytest.mark.parametrize("name", JOBS)
 def test_each_row_of_the_output_is_there_once(name, folder, tmp_path, seed):
     assert_rows(restarted(jobs(name, folder), tmp_path, seed, polls=30), JOBS[name](folder).to_rows())
+
+
+def counted_behind_a_broadcast_join(left):
+    """The rows of ``left`` by k; they wait in the join for a right side with 600 rows more than it needs."""
+    right = [{"j": j, "r": j} for j in range(3)] + [{"j": 99, "r": number} for number in range(600)]
+    joined = left.join(sb.Stream.from_rows(right).named("right"), on="j", strategy="broadcast").named("joined")
+    return joined.group_by("k").agg(n=sb.count(), s=col("x").sum()).named("counted")
+
+
+def by_k():
+    """300 rows that a hash join divides by k."""
+    return rows_of_k().join(sb.Stream.from_rows([{"k": k} for k in range(10)]), on="k", how="semi", strategy="hash")
+
+
+def rows_of_k():
+    rows = [{"k": number % 10, "j": number % 3, "x": number} for number in range(300)]
+    return sb.Stream.from_rows(rows).named("left")
+
+
+@pytest.mark.parametrize("polls", [12, 20, 30])
+@pytest.mark.parametrize(
+    ("before", "after", "tasks"),
+    [(by_k, by_k, (2, 3)), (by_k, by_k, (3, 2)), (rows_of_k, by_k, (2, 2)), (by_k, by_k, (2, 2))],
+    ids=["more tasks", "fewer tasks", "divided by an edit", "as they were"],
+)
+def test_rows_that_wait_in_a_broadcast_join_reach_the_task_of_their_key(before, after, tasks, polls, tmp_path):
+    first = compiled(counted_behind_a_broadcast_join(before()))[tasks[0] - 1]
+    second = compiled(counted_behind_a_broadcast_join(after()))[tasks[1] - 1]
+    with CheckpointedRun(first.execution, first.splits, str(tmp_path), config=SMALL).start() as run:
+        cut = run.read(polls).take_cut()
+    restored = CheckpointedRun(second.execution, second.splits, str(tmp_path), config=SMALL, restored_from=cut)
+    with restored.start():
+        found = sorted((row["k"], row["n"], row["s"]) for row in restored.finish())
+    assert found == [(k, 30, sum(range(k, 300, 10))) for k in range(10)]
