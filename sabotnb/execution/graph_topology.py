@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from sabotnb.blobs import Function
 from sabotnb.expr import Expr, functions
-from sabotnb.graph import Aggregate, Operator, Sink, Source, Spec
+from sabotnb.graph import Aggregate, Operator, Sink, Source, Spec, port_keys
 from sabotnb.plan import ExecutionGraph, Vertex
 from sabotnb.protocol import ChainedOperator, JobEdge, JobTopology, JobVertex
 
@@ -35,7 +35,12 @@ def _vertex(vertex: Vertex, graph: ExecutionGraph) -> JobVertex:
         vertex.parallelism,
         tuple(
             ChainedOperator(
-                operator.id, operator.spec.kind, tuple(keys[operator.id]), _calls_users_code(operator), operator.part_of
+                operator.id,
+                operator.spec.kind,
+                tuple(keys[operator.id]),
+                _calls_users_code(operator),
+                operator.part_of,
+                combines=port_keys(operator.spec, 0) is not None,
             )
             for operator in vertex.operators
         ),

@@ -167,11 +167,11 @@ def state_without_operator(name: str, cut: StoredCut, operators: Sequence[str], 
 
 
 def added_above_ended(name: str, operators: Sequence[str]) -> Failure:
-    """A run has operators that its cut does not know, above operators whose input had ended there."""
+    """A run has operators that may send rows to operators whose input had ended in its cut."""
     named = " and ".join(map(repr, operators))
     return Failure(
         CheckpointError.__name__,
-        f"job {name!r} adds {named} above operators that had read all of their input at the savepoint, and take no "
+        f"job {name!r} puts {named} above operators that had read all of their input at the savepoint, and take no "
         f"more. Leave {named} out, or begin without saved state: .run({name!r}, fresh=True)",
     )
 

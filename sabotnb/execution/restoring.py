@@ -10,7 +10,8 @@ operator of the run that has the id of one whose state is dropped begins empty t
 
 A source goes on with the splits that were open in the cut, each at its position. Those that it had read completely are
 not read again. All others are handed out again, also those that a task had been handed and had not begun: the cut does
-not say which these are. A task that had ended in the cut reads no more.
+not say which these are. A task that had ended in the cut reads no more, nor does it take rows, unless one above it
+still sends some (``ended_tasks``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from sabotnb.execution.ended_tasks import ended_tasks, is_rescaled, origins_of
 from sabotnb.protocol import JobTopology, JobVertex, Memo, Split, StoredCut, TaskId, TaskRestore, TaskSnapshot
 
 OUT = ""
@@ -52,30 +54,23 @@ def without_operators(cut: StoredCut, dropped: Collection[str]) -> StoredCut:
 def task_restores(cut: StoredCut, topology: JobTopology, tasks: Sequence[TaskId]) -> dict[TaskId, TaskRestore]:
     """What each of ``tasks`` is restored from; a task of which the cut knows no operator is not among them."""
     restores = {}
+    ended = ended_tasks(cut, topology)
     for task in tasks:
         vertex = topology.vertices[task.vertex]
-        origins = _origins(cut, vertex)
-        rescaled = any(cut.parallelism[origin] != vertex.parallelism for origin in origins)
-        snapshots = {origin: _all_snapshots(cut, origin) for origin in origins}
+        rescaled = vertex.id in ended.again or is_rescaled(cut, vertex)
+        snapshots = {origin: cut.snapshots(origin) for origin in origins_of(cut, vertex)}
         if not rescaled:
             snapshots = {origin: of_tasks[task.index : task.index + 1] for origin, of_tasks in snapshots.items()}
         if snapshots:
-            restores[task] = _restore(cut, vertex, snapshots, rescaled=rescaled)
+            has_ended = task.index in ended.indexes[vertex.id]
+            restores[task] = _restore(cut, vertex, snapshots, ended=has_ended, rescaled=rescaled)
     return restores
 
 
 def above_ended(cut: StoredCut, topology: JobTopology) -> list[str]:
-    """The operators that ``cut`` does not know, and whose rows would go to tasks that had ended before it."""
-    tasks = [
-        TaskId(cut.run, vertex.id, index)
-        for vertex in topology.vertices.values()
-        for index in range(vertex.parallelism)
-    ]
-    restores = task_restores(cut, topology, tasks)
-    known = {task.vertex for task in restores}
-    ended = {task.vertex for task, restore in restores.items() if restore.ended}
-    added = [edge.up for edge in topology.edges if edge.down in ended and edge.up not in known]
-    return [operator for vertex in dict.fromkeys(added) for operator in topology.vertices[vertex].operator_ids]
+    """The operators whose rows would go to tasks that had ended before ``cut`` and cannot run again."""
+    above = ended_tasks(cut, topology).above
+    return [operator for vertex in dict.fromkeys(above) for operator in topology.vertices[vertex].operator_ids]
 
 
 def stateful_operators(cut: StoredCut) -> list[str]:
@@ -105,7 +100,7 @@ def opened_splits(cut: StoredCut, vertex: JobVertex) -> list[tuple[Split, ...]]:
     origin = _source_origin(cut, vertex)
     if origin is None:
         return [()] * vertex.parallelism
-    opened = [snapshot.source.opened if snapshot.source else () for snapshot in _all_snapshots(cut, origin)]
+    opened = [snapshot.source.opened if snapshot.source else () for snapshot in cut.snapshots(origin)]
     if len(opened) == vertex.parallelism:
         return opened
     dealt = sorted((split for splits in opened for split in splits), key=lambda split: split.lower_bound)
@@ -113,7 +108,7 @@ def opened_splits(cut: StoredCut, vertex: JobVertex) -> list[tuple[Split, ...]]:
 
 
 def _restore(
-    cut: StoredCut, vertex: JobVertex, snapshots: Mapping[str, Sequence[TaskSnapshot]], *, rescaled: bool
+    cut: StoredCut, vertex: JobVertex, snapshots: Mapping[str, Sequence[TaskSnapshot]], *, ended: bool, rescaled: bool
 ) -> TaskRestore:
     parts = [snapshot for of_vertex in snapshots.values() for snapshot in of_vertex]
     memos: dict[str, tuple[Memo, ...]] = {}
@@ -130,7 +125,7 @@ def _restore(
         files=tuple(dict.fromkeys(part.file for part in parts if part.file is not None)),
         memos={operator: of_tasks for operator, of_tasks in memos.items() if of_tasks},
         event_times=event_times,
-        ended=all(part.ended for part in parts),
+        ended=ended,
         rescaled=rescaled,
         dropped=tuple(
             operator
@@ -151,14 +146,6 @@ def _left_behind(cut: StoredCut, operator: str, snapshots: Mapping[str, Sequence
     return []
 
 
-def _origins(cut: StoredCut, vertex: JobVertex) -> list[str]:
-    return [origin for origin, chain in cut.operators.items() if not frozenset(chain).isdisjoint(vertex.operator_ids)]
-
-
 def _source_origin(cut: StoredCut, vertex: JobVertex) -> str | None:
     source = vertex.operator_ids[:1]
     return next((origin for origin, chain in cut.operators.items() if chain[:1] == source), None)
-
-
-def _all_snapshots(cut: StoredCut, origin: str) -> list[TaskSnapshot]:
-    return [cut.tasks[TaskId(cut.run, origin, index)] for index in range(cut.parallelism[origin])]

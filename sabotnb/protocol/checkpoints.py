@@ -106,6 +106,10 @@ class StoredCut:
         """The bytes of its state files."""
         return sum(snapshot.file.nbytes for snapshot in self.tasks.values() if snapshot.file is not None)
 
+    def snapshots(self, vertex: str) -> list[TaskSnapshot]:
+        """Return the snapshots of all tasks of a vertex, by index."""
+        return [self.tasks[TaskId(self.run, vertex, index)] for index in range(self.parallelism[vertex])]
+
     def follows(self, run: RunId, epoch: int, cut: int) -> bool:
         """True if what ``epoch`` of ``run`` did up to ``cut`` is before this one."""
         leading = (*self.lineage, LineageCut(self.run, self.epoch, self.cut))
@@ -122,8 +126,9 @@ class TaskRestore:
 
     The state that ``files`` have of the operators in ``dropped`` is not loaded: these begin empty.
 
-    ``rescaled`` if the parallelism is not that of the cut. Then every task of the vertex gets the ``files`` of all its
-    tasks, in one order: state that belongs to no key group goes to the tasks in turn, file by file.
+    ``rescaled`` if the parallelism is not that of the cut, or tasks of the vertex that had ended run again. Then every
+    task of the vertex gets the ``files`` of all its tasks, in one order: state that belongs to no key group goes to the
+    tasks in turn, file by file.
     """
 
     files: tuple[StateFile, ...] = ()

@@ -12,7 +12,7 @@ class ChainedOperator:
 
     ``keys`` are the columns of its rows by which they are spread next, or were before; ``calls_function``: it has a
     function of the user, be it within an expression or called in the client. ``part_of``: the operator that the user
-    wrote, if this one is its first phase.
+    wrote, if this one is its first phase. ``combines``: all rows, or all of a key, have to meet in it.
     """
 
     id: str
@@ -20,6 +20,7 @@ class ChainedOperator:
     keys: tuple[str, ...] = ()
     calls_function: bool = False
     part_of: str | None = None
+    combines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,12 @@ class JobTopology:
     def edges_into(self, vertex: str) -> tuple[JobEdge, ...]:
         """The edges into ``vertex``."""
         return tuple(edge for edge in self.edges if edge.down == vertex)
+
+    def senders(self, edge: JobEdge, index: int) -> range:
+        """The indexes of the tasks above ``edge`` that send to task ``index`` below it."""
+        if edge.type == "forward":
+            return range(index, index + 1)
+        return range(0 if edge.type == "gather" and index else self.vertices[edge.up].parallelism)
 
     def channels(self, edge: JobEdge) -> int:
         """The number of channels of ``edge``."""

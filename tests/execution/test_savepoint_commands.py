@@ -341,12 +341,15 @@ def test_state_of_an_operator_that_is_missing_is_refused_unless_it_is_dropped(cl
 
 def test_an_operator_that_is_added_above_one_that_has_ended_is_refused(cluster):
     over = savepoint({(vertex, index): TaskSnapshot(ended=True) for vertex in ("read", "count") for index in range(2)})
-    read, count = graph(bounded=True)
+    read = graph(bounded=True)[0]
+    count = JobVertex(
+        "count", 2, (ChainedOperator("count", "aggregate", combines=True), *chained("write")), writes=True
+    )
     added = JobVertex("added", 2, chained("added"))
     edges = (JobEdge(0, "read", "added", 0, "hash", "read"), JobEdge(1, "added", "count", 0, "hash", "added"))
     job = request(vertices=(read, added, count), edges=edges, start_from=over)
     assert cluster.submit(job).message == (
-        "job 'job' adds 'added' above operators that had read all of their input at the savepoint, and take no more. "
+        "job 'job' puts 'added' above operators that had read all of their input at the savepoint, and take no more. "
         "Leave 'added' out, or begin without saved state: .run('job', fresh=True)"
     )
     behind = (JobEdge(0, "read", "count", 0, "hash", "read"), JobEdge(1, "count", "added", 0, "hash", "count"))
