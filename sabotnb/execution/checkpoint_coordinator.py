@@ -200,6 +200,7 @@ def _stored_cut(now: float, job: JobRun, pending: PendingCut) -> StoredCut:
         lineage=job.lineage,
         name=pending.savepoint.name if pending.savepoint is not None else "",
         seconds=now - pending.began,
+        meanings=job.request.meanings,
     )
 
 

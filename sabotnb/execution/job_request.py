@@ -10,7 +10,15 @@ from sabotnb import plan
 from sabotnb.errors import GraphError
 from sabotnb.execution.graph_topology import topology_of
 from sabotnb.graph import Sink
-from sabotnb.plan import ExecutionGraph, JobLevels, dump, dump_levels, execution_graph_codec, load_levels
+from sabotnb.plan import (
+    ExecutionGraph,
+    JobLevels,
+    dump,
+    dump_levels,
+    execution_graph_codec,
+    load_levels,
+    state_meanings,
+)
 from sabotnb.protocol import CheckpointPolicy, JobRequest, Split
 
 
@@ -56,6 +64,7 @@ def job_request(
         levels=dump_levels(levels) if levels else {},
         placement=placement,
         checkpoint=checkpoint,
+        meanings=state_meanings(levels.logical) if levels else {},
     )
     return request, blobs
 

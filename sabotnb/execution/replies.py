@@ -166,6 +166,16 @@ def state_without_operator(name: str, cut: StoredCut, operators: Sequence[str], 
     )
 
 
+def other_meaning(name: str, cut: StoredCut, changes: Mapping[str, str], drop: Sequence[str]) -> Failure:
+    """A run is to begin from a cut with operators that would take its state for something else."""
+    listed = ", and ".join(f"operator {operator!r} {change}" for operator, change in changes.items())
+    return Failure(
+        CheckpointError.__name__,
+        f"{listed}: its state in {_named(cut)} does not fit. Change it back, begin from nothing "
+        f"(.run({name!r}, fresh=True)), or drop the state: .run(..., drop_state={[*drop, *changes]!r})",
+    )
+
+
 def added_above_ended(name: str, operators: Sequence[str]) -> Failure:
     """A run has operators that may send rows to operators whose input had ended in its cut."""
     named = " and ".join(map(repr, operators))

@@ -9,7 +9,17 @@ from sabotnb.execution import replies
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.restoring import above_ended, stateful_operators
 from sabotnb.execution.run_cuts import SavepointRequest
-from sabotnb.protocol import Failure, Instruction, JobRequest, JobState, Reply, Stop, TakeSavepoint
+from sabotnb.protocol import (
+    Failure,
+    Instruction,
+    JobRequest,
+    JobState,
+    Reply,
+    Stop,
+    StoredCut,
+    TakeSavepoint,
+    changed_meaning,
+)
 
 
 def take_savepoint(now: float, job: JobRun, command: TakeSavepoint | Stop) -> Iterable[Instruction]:
@@ -32,9 +42,18 @@ def start_refusal(request: JobRequest) -> Failure | None:
     missing = [name for name in stateful_operators(cut) if name not in known and name not in request.drop_state]
     if missing:
         return replies.state_without_operator(request.name, cut, missing, request.drop_state)
+    if changed := _changed_meanings(request, cut):
+        return replies.other_meaning(request.name, cut, changed, request.drop_state)
     if added := above_ended(cut, topology):
         return replies.added_above_ended(request.name, added)
     groups = max(map(len, topology.tables.values()), default=0)
     if groups and cut.groups and groups != cut.groups:
         return replies.other_key_groups(request.name, groups, cut)
     return None
+
+
+def _changed_meanings(request: JobRequest, cut: StoredCut) -> dict[str, str]:
+    """By operator, why it cannot go on with the state of its name in ``cut``."""
+    names = [name for name in request.meanings if name in cut.meanings and name not in request.drop_state]
+    changes = {name: changed_meaning(cut.meanings[name], request.meanings[name]) for name in names}
+    return {name: change for name, change in changes.items() if change}

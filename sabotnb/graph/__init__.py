@@ -56,7 +56,6 @@ from sabotnb.graph.specs import (
     Union,
     Window,
 )
-from sabotnb.graph.state_fingerprint import state_fingerprint
 from sabotnb.graph.stream_type import StreamType
 from sabotnb.graph.time_column import TimeColumn
 from sabotnb.graph.time_joins import JOIN_TIME, AsofJoin, Bound, IntervalJoin, WindowJoin
@@ -158,7 +157,6 @@ __all__ = [
     "side_schema",
     "side_tags",
     "specs",
-    "state_fingerprint",
     "uses_event_time",
     "write_plain",
 ]

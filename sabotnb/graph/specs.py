@@ -88,9 +88,14 @@ class Filter(ByStructure):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Project(ByStructure):
-    """Computes each output column by an expression; select, with_columns, rename and drop all become this."""
+    """Computes each output column by an expression; select, with_columns, rename and drop all become this.
+
+    ``made`` are columns that the user wrote as expressions inside the operator behind it: as keys, as inputs of
+    aggregates, or as an order.
+    """
 
     columns: tuple[tuple[str, Expr], ...]
+    made: Keys = ()
     kind: ClassVar[str] = "select"
 
 

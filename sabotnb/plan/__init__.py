@@ -7,6 +7,7 @@ from sabotnb.plan.execution_graph_codec import dump
 from sabotnb.plan.expand import channels, downstreams, edge_id, input_edges, tasks, upstreams
 from sabotnb.plan.explain.levels import explain
 from sabotnb.plan.explain.operator_words import spread, summary
+from sabotnb.plan.explain.state_meanings import has_state, state_details, state_meanings
 from sabotnb.plan.explain.to_graphviz import to_graphviz
 from sabotnb.plan.guarantees import can_resume, guarantees
 from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels, with_parallelism
@@ -37,6 +38,7 @@ __all__ = [
     "expand",
     "explain",
     "guarantees",
+    "has_state",
     "input_edges",
     "keys_behind",
     "load_levels",
@@ -45,6 +47,8 @@ __all__ = [
     "physical",
     "rescale_table",
     "spread",
+    "state_details",
+    "state_meanings",
     "summary",
     "tasks",
     "to_execution_graph",

@@ -127,6 +127,7 @@ from sabotnb.protocol.run_status import (
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
 from sabotnb.protocol.state import UNSENT, Frozen, KeyedState, Scope, StateSpec
 from sabotnb.protocol.state_fit import StateFit, fit_state
+from sabotnb.protocol.state_meaning import MeaningPart, StateMeaning, changed_meaning
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
 
 __all__ = [
@@ -195,6 +196,7 @@ __all__ = [
     "Leave",
     "LineageCut",
     "Marker",
+    "MeaningPart",
     "Memo",
     "MetricsReported",
     "Operator",
@@ -238,6 +240,7 @@ __all__ = [
     "StartSources",
     "StateFile",
     "StateFit",
+    "StateMeaning",
     "StateSpec",
     "Status",
     "Stop",
@@ -266,6 +269,7 @@ __all__ = [
     "Watch",
     "Watched",
     "Watermark",
+    "changed_meaning",
     "connection_lost",
     "failure",
     "fit_state",

@@ -15,6 +15,7 @@ from sabotnb.protocol.elements import CutKind
 from sabotnb.protocol.ids import LineageCut, RunId, TaskId
 from sabotnb.protocol.operator import Committable
 from sabotnb.protocol.source import Split
+from sabotnb.protocol.state_meaning import StateMeaning
 
 Memo: TypeAlias = Mapping[str, Any]
 """What an operator has to know after a restore beside its states: a few JSON-able values (``Operator.memo``)."""
@@ -83,7 +84,8 @@ class StoredCut:
     that were read completely since the run began, by source vertex; ``committables`` the output up to the cut that is
     not known to be committed. ``lineage`` are the cuts that lead to it, the oldest first: one for each earlier epoch of
     the run, and of the runs that it continues, whose rows are before it. ``at`` is Unix time, ``seconds`` the time from
-    its start to its last acknowledgement.
+    its start to its last acknowledgement. ``meanings``: what the state of each operator means, by operator; a cut of an
+    earlier version has none.
     """
 
     run: RunId
@@ -100,6 +102,7 @@ class StoredCut:
     at: float = 0.0
     seconds: float = 0.0
     lineage: tuple[LineageCut, ...] = ()
+    meanings: Mapping[str, StateMeaning] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:

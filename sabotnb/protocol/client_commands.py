@@ -12,6 +12,7 @@ from sabotnb.protocol.ids import RunId, RunRef
 from sabotnb.protocol.job_states import JobState
 from sabotnb.protocol.job_topology import JobTopology
 from sabotnb.protocol.source import Split
+from sabotnb.protocol.state_meaning import StateMeaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class JobRequest:
     ``levels`` are kept for clients that show the job (``plan.load_levels``); empty if nothing shows it;
     ``checkpoint``: when the run takes checkpoints; None if it takes none;
     ``start_from``: a cut, usually of another run, that this run begins from; ``drop_state``: the operators of that cut
-    whose state is not needed: those that this run has too begin empty.
+    whose state is not needed: those that this run has too begin empty. ``meanings``: what the state of each operator
+    means, as in ``StoredCut``.
     """
 
     name: str
@@ -47,6 +49,7 @@ class JobRequest:
     checkpoint: CheckpointPolicy | None = None
     start_from: StoredCut | None = None
     drop_state: tuple[str, ...] = ()
+    meanings: Mapping[str, StateMeaning] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

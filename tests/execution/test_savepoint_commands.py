@@ -18,12 +18,14 @@ from sabotnb.protocol import (
     Failure,
     JobVertex,
     LineageCut,
+    MeaningPart,
     PeerLost,
     RestartDue,
     ResumeRun,
     ResumeSources,
     SourceState,
     Split,
+    StateMeaning,
     Stop,
     Store,
     Stored,
@@ -337,6 +339,32 @@ def test_state_of_an_operator_that_is_missing_is_refused_unless_it_is_dropped(cl
     )
     dropping = request(vertices=graph(count="total"), start_from=stated, drop_state=("count",))
     assert cluster.submit(dropping).how == "started"
+
+
+def meaning(window, digest):
+    return {"count": StateMeaning("window", {"window": MeaningPart(window, digest)})}
+
+
+def test_state_that_means_something_else_is_refused_unless_it_is_dropped(cluster):
+    minutes = savepoint(COUNTED, meanings=meaning("tumbling 1m", "a"))
+    job = request(vertices=graph(), start_from=minutes, meanings=meaning("tumbling 2m", "b"))
+    assert cluster.submit(job).message == (
+        "operator 'count' has changed its window from 'tumbling 1m' to 'tumbling 2m': its state in savepoint 9 of "
+        "'other' does not fit. Change it back, begin from nothing (.run('job', fresh=True)), or drop the state: "
+        ".run(..., drop_state=['count'])"
+    )
+    assert cluster.submit(replace(job, drop_state=("count",))).how == "started"
+
+
+@pytest.mark.parametrize("saved", [{}, meaning("tumbling 1m", "a")])
+def test_state_that_means_the_same_is_taken_and_so_is_that_of_an_earlier_version(cluster, saved):
+    job = request(vertices=graph(), start_from=savepoint(COUNTED, meanings=saved), meanings=meaning("1m", "a"))
+    assert cluster.submit(job).how == "started"
+
+
+def test_a_stored_cut_says_what_its_state_means(cluster):
+    running(cluster, meanings=meaning("tumbling 1m", "a"))
+    assert ask(cluster, TakeSavepoint("s", "job")).meanings == meaning("tumbling 1m", "a")
 
 
 def test_an_operator_that_is_added_above_one_that_has_ended_is_refused(cluster):

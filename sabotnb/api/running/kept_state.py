@@ -2,10 +2,13 @@
 
 Theory of operation
 -------------------
-An operator goes on with the state of the one that has its name. An automatic id (``window_0``) promises nothing: an
-operator that is inserted before another takes its number. So operators with automatic ids match only if there are as
-many of their kind as before, and if their states mean the same (``graph.state_fingerprint``). Otherwise the user says
-which operator is meant, by giving it the automatic id of the old one: ``.named("window_0")``.
+An operator goes on with the state of the one that has its name, if that state means the same: it has the keys, window,
+aggregates and order that it had (``plan.state_meanings``). A name says whose state is meant, not that it fits.
+
+An automatic id (``window_0``) promises nothing: an operator that is inserted before another takes its number. So
+operators with automatic ids match only if there are as many of their kind as before, and if also the code of their
+functions is the same, and what a source reads. Otherwise the user says which operator is meant, by giving it the
+automatic id of the old one: ``.named("window_0")``.
 
 All other operators of the old graph are dropped from the savepoint, so that nothing of them is found by an id which has
 another meaning now. Those that have state are dropped only if the user says so.
@@ -21,9 +24,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sabotnb.errors import CheckpointError, JobError
-from sabotnb.graph import JobGraph, MapAsync, Operator, Source, state_fingerprint
-from sabotnb.plan import JobLevels
-from sabotnb.protocol import JobState
+from sabotnb.graph import JobGraph, Operator, Source
+from sabotnb.plan import JobLevels, has_state, state_details, state_meanings
+from sabotnb.protocol import JobState, changed_meaning
 
 if TYPE_CHECKING:  # only for annotations: runs in this process need no Dask
     from sabotnb.cluster import ClusterClient
@@ -55,15 +58,18 @@ def kept_state(old: JobLevels, new: JobGraph, drop_state: Collection[str]) -> Ke
         CheckpointError: state would be lost, of an operator that ``drop_state`` does not name.
     """
     logical = old.logical
+    saved, now = state_meanings(logical), state_meanings(new)
     matched: set[str] = set()
     for operator in logical.operators.values():
-        difference = _difference(operator, logical, new)
         if operator.id in drop_state:
             continue
-        if not difference:
-            matched.add(operator.id)
-        elif has_state(operator):
-            raise CheckpointError(_refusal(operator.id, difference, drop_state))
+        if difference := _difference(operator, logical, new):
+            if has_state(operator):
+                raise CheckpointError(_refusal(operator.id, difference, drop_state))
+            continue
+        if operator.id in saved and (change := changed_meaning(saved[operator.id], now[operator.id])):
+            raise CheckpointError(_misfit(operator.id, change, drop_state))
+        matched.add(operator.id)
     stateful = [operator.id for operator in logical.operators.values() if has_state(operator)]
     begins = [operator.id for operator in new.operators.values() if has_state(operator)]
     running = [operator.id for vertex in old.execution.vertices.values() for operator in vertex.operators]
@@ -93,11 +99,6 @@ def kept_of_running(client: ClusterClient, job: str, graph: JobGraph, drop_state
     return kept_state(levels, graph, drop_state)
 
 
-def has_state(operator: Operator) -> bool:
-    """True if checkpoints have something of ``operator``: rows, groups, or a position."""
-    return operator.stateful or isinstance(operator.spec, Source | MapAsync)
-
-
 def _difference(old: Operator, before: JobGraph, after: JobGraph) -> str:
     """What keeps ``old`` from being the operator of its id in ``after``; empty if it is that."""
     new = after.operators.get(old.id)
@@ -110,8 +111,8 @@ def _difference(old: Operator, before: JobGraph, after: JobGraph) -> str:
     numbers = [_automatic(graph)[old.spec.kind] for graph in (before, after)]
     if numbers[0] != numbers[1]:
         return f"was one of {numbers[0]} of its kind, and there are {numbers[1]} now, so its number may mean another"
-    if state_fingerprint(old.spec) != state_fingerprint(new.spec):
-        what = "another input" if isinstance(old.spec, Source) else "other keys, windows or aggregates"
+    if state_details(old, before) != state_details(new, after):
+        what = "another input" if isinstance(old.spec, Source) else "other functions in its keys or aggregates"
         return f"has {what} than before"
     return ""
 
@@ -125,4 +126,11 @@ def _refusal(name: str, difference: str, drop_state: Collection[str]) -> str:
         f"operator {name!r} {difference}; its state would be lost. The job goes on as it was. Give the operator that "
         f"goes on with this state the name: .named({name!r}), or drop the state: "
         f".run(drop_state={[*drop_state, name]!r})"
+    )
+
+
+def _misfit(name: str, change: str, drop_state: Collection[str]) -> str:
+    return (
+        f"operator {name!r} {change}; its state does not fit. The job goes on as it was. Change it back, begin from "
+        f"nothing (.run(..., fresh=True)), or drop the state: .run(..., drop_state={[*drop_state, name]!r})"
     )

@@ -77,7 +77,7 @@ class Grouping:
                 raise DuplicateColumn(f"key {name!r} = {expr} hides the column {name!r}; give the key another name")
         made = [(name, expr) for name, expr in self.keys if name not in self.flow.schema.names]
         kept = [(name, known_column(name)) for name in self.flow.schema.names]
-        return self.flow.then(Project((*kept, *made)))
+        return self.flow.then(Project((*kept, *made), made=tuple(name for name, _ in made)))
 
     def _plain(self) -> bool:
         return all(column_name(expr) == name for name, expr in self.keys)
@@ -177,7 +177,8 @@ class _Inputs:
         """The flow with all these columns; the flow itself if it has them as they are."""
         if all(column_name(expr) == name for name, expr in self._columns.items()):
             return self._flow
-        return self._flow.then(Project(tuple(self._columns.items())))
+        made = tuple(name for name, expr in self._columns.items() if column_name(expr) != name)
+        return self._flow.then(Project(tuple(self._columns.items()), made))
 
     def _event_time(self, given: Aggregated) -> Expr | None:
         if given.fn not in ("first", "last"):
@@ -224,7 +225,7 @@ def top(grouping: Grouping, n: int, by: Column, *, reverse: bool, ties: bool, ra
     order = columns.free_name("by", [*flow.schema.names, rank or ""])
     kept = [(name, known_column(name)) for name in flow.schema.names]
     ranked = grouping.applied(
-        flow.then(Project((*kept, (order, expr)))), Top(grouping.names, n, order, reverse, ties, rank)
+        flow.then(Project((*kept, (order, expr)), made=(order,))), Top(grouping.names, n, order, reverse, ties, rank)
     )
     return ranked.then(Project(tuple((name, known_column(name)) for name in ranked.schema.names if name != order)))
 

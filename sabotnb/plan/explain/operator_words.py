@@ -77,36 +77,38 @@ def summary(spec: Spec) -> str:  # noqa: C901, PLR0911, PLR0912  one case per ki
         case Top(keys=keys, n=n, by=by, reverse=reverse):
             return f"{n} {'smallest' if reverse else 'largest'} {by}{_by(keys)}"
         case Window():
-            return f"{_window_words(spec.shape)}: {summary(spec.verb)}"
+            return f"{window_words(spec.shape)}: {summary(spec.verb)}"
         case Sort(by=by, descending=ways):
             return ", ".join(f"{name} desc" if down else name for name, down in zip(by, ways, strict=True))
         case Join(how=how, strategy=strategy):
-            return f"{how} on {_pairs(spec)}{'' if strategy == 'auto' else f', {strategy}'}"
+            return f"{how} on {key_pairs(spec)}{'' if strategy == 'auto' else f', {strategy}'}"
         case IntervalJoin(how=how, low=low, high=high):
-            return f"{how} on {_pairs(spec)}, from {_bound(low)} to {_bound(high)}"
+            return f"{how} on {key_pairs(spec)}, from {bound_words(low)} to {bound_words(high)}"
         case LookupJoin(source=source, refresh=refresh):
-            return f"{_endpoint(source)} on {_pairs(spec)}, read every {duration_text(refresh)}"
+            return f"{_endpoint(source)} on {key_pairs(spec)}, read every {duration_text(refresh)}"
         case WindowJoin(how=how, shape=shape):
-            return f"{how} on {_pairs(spec)}, {_window_words(shape)}"
+            return f"{how} on {key_pairs(spec)}, {window_words(shape)}"
         case AsofJoin(direction=direction, tolerance=tolerance):
             limit = "" if tolerance is None else f" within {duration_text(tolerance)}"
-            return f"{direction} on {_pairs(spec)}{limit}"
+            return f"{direction} on {key_pairs(spec)}{limit}"
         case Union(inputs=inputs):
             return f"{inputs} streams"
 
 
-def _pairs(spec: KeyedJoin) -> str:
+def key_pairs(spec: KeyedJoin) -> str:
+    """Return the keys of a join, as one name where both sides have it: ``carrier, origin = faa``."""
     pairs = zip(spec.left_on, spec.right_on, strict=True)
     return ", ".join(key if key == other else f"{key} = {other}" for key, other in pairs)
 
 
-def _bound(bound: Bound) -> str:
+def bound_words(bound: Bound) -> str:
+    """Return a bound of an interval join: a time, or the column that has it."""
     if bound.column is not None:
         return bound.column
     return f"-{duration_text(-bound.us)}" if bound.us < 0 else duration_text(bound.us)
 
 
-def _window_words(shape: WindowShape) -> str:  # noqa: PLR0911  one case per shape
+def window_words(shape: WindowShape) -> str:  # noqa: PLR0911  one case per shape
     """Return a window shape in the words of the API: ``tumbling 10s``, ``session 5m``."""
     match shape:
         case TumblingWindow(size=size, unit=unit):

@@ -71,7 +71,14 @@ def test_the_rows_of_an_endless_job_are_there_once_after_an_edit(env: sb.Env, tm
 MOST = {"most": col("value").max()}
 REFUSED = [
     (totals().named("sums"), r"'aggregate_0' is not in the changed job.*\.named\('aggregate_0'\)"),
-    (totals(**MOST), r"'aggregate_0' has other keys.* than before.*\.named\('aggregate_0'\)"),
+    (
+        totals(**MOST),
+        r"'aggregate_0' has changed its aggregates from '.*' to 'most = max\(value\), .*drop_state=\['aggregate_0'\]\)",
+    ),
+    (
+        sb.Stream.from_rate(2_000, n=N).agg(total=col("value").max(), n=sb.count()).named("aggregate_0"),
+        r"'aggregate_0' has changed its aggregates from '.*total = sum\(value\)' to '.*total = max\(value\)'",
+    ),
     (
         sb.Stream.from_rate(1_000, n=N).agg(total=col("value").sum(), n=sb.count()),
         r"'source_0' has another input than before.*\.run\(drop_state=\['source_0'\]\)",
@@ -93,10 +100,11 @@ def test_an_edit_that_loses_state_is_refused_and_the_job_goes_on(env: sb.Env, tm
 
 def test_state_that_does_not_fit_lets_the_job_go_on_from_its_savepoint(env: sb.Env, tmp_path: Path) -> None:
     first = begun(totals().sink_parquet(tmp_path / "out").run("fitting"))
-    named = totals(**MOST).named("aggregate_0").sink_parquet(tmp_path / "out")
+    rows = sb.Stream.from_rate(2_000, n=N).with_columns(value=col("value") * 1.0)
+    named = rows.agg(total=col("value").sum(), n=sb.count()).named("aggregate_0").sink_parquet(tmp_path / "out")
     with pytest.raises(
         errors.CheckpointError,
-        match=r"'most:.*drop_state=\['aggregate_0'\]\)\nJob 'fitting' goes on as it was before the change",
+        match=r"'total:state0', which was decimal.*drop_state=\['aggregate_0'\]\)\nJob 'fitting' goes on as it was",
     ):
         named.run("fitting")
     again = sb.attach("fitting")
@@ -148,4 +156,31 @@ def test_a_window_that_is_inserted_before_another_is_not_taken_for_it(env: sb.En
         both.sink_parquet(tmp_path / "out").run("windows")
     first.resume()
     first.wait(timeout=60)
+    assert sum(row["n"] for row in written(tmp_path / "out")) == N
+
+
+def hours(width: str = "1h", keys: tuple[str, ...] = ("j", "k")) -> sb.Stream:
+    digits = {"j": col("value") % 3, "k": col("value") % 5}
+    rows = sb.Stream.from_rate(2_000, n=N).with_columns(**digits).with_event_time("time")
+    return rows.group_by(*keys).window(sb.tumbling(width)).agg(n=sb.count()).named("hours")
+
+
+ANOTHER_MEANING = [
+    (hours("90m"), r"'hours' has changed its window from 'tumbling 1h' to 'tumbling 90m'"),
+    (hours(keys=("k", "j")), r"'hours' has changed its keys from 'j, k' to 'k, j'"),
+]
+
+
+def test_a_name_does_not_make_state_fit_that_means_something_else(env: sb.Env, tmp_path: Path) -> None:
+    job = begun(hours().sink_parquet(tmp_path / "out").run("named"))
+    for changed, message in ANOTHER_MEANING:
+        with pytest.raises(errors.CheckpointError, match=message + r".*The job goes on as it was"):
+            changed.sink_parquet(tmp_path / "out").run("named")
+    savepoint = job.stop(savepoint=True)
+    assert savepoint is not None
+    job.wait(timeout=60)
+    for changed, message in ANOTHER_MEANING:
+        with pytest.raises(errors.CheckpointError, match=message + r".*\.run\(\.\.\., drop_state=\['hours'\]\)"):
+            changed.sink_parquet(tmp_path / "out").run("named", start_from=savepoint.path)
+    hours().sink_parquet(tmp_path / "out").run("named", start_from=savepoint.path).wait(timeout=60)
     assert sum(row["n"] for row in written(tmp_path / "out")) == N
