@@ -60,7 +60,8 @@ def find_resumable(store: JobStore, job: str, chosen: Chosen) -> Resumable:
         raise JobError(f"no job {job!r} in the job store; there are: {names}. sb.jobs() lists them")
     records = store.cuts(record.run) if record.resumable else []
     if record.state.terminal:
-        raise JobError(f"job {job!r} is {record.state.value} and cannot be resumed. {_run_again(store, record, records)}")
+        again = _run_again(store, record, records)
+        raise JobError(f"job {job!r} is {record.state.value} and cannot be resumed. {again}")
     until = _number(record, records, chosen)
     cuts = _readable([cut for cut in records if until is None or cut.cut <= until])
     if until is not None and (not cuts or cuts[-1].cut != until):
