@@ -3,14 +3,16 @@
 Views of text and bytes and run-end encoded columns are converted because Arrow cannot take rows of them. Decimals of 32
 and 64 bits become 128 bits wide because Arrow sorts them wrongly and has few functions for them. Dictionaries stay,
 because they are hashed once per value; only user functions get them decoded. Their indexes become int32: pandas writes
-int8, which cannot address the values of several files together. Dictionaries of some types are decoded: Arrow cannot
-send those of extension types to other processes, and has few functions for the others.
+int8, which cannot address the values of several files together. A null among their values becomes a null index, as
+Arrow cannot unify such dictionaries. Dictionaries of some types are decoded: Arrow cannot send those of extension types
+to other processes, and has few functions for the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
@@ -74,7 +76,7 @@ def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
 def plain_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The same rows in plain layouts; ``batch`` itself if all its layouts are plain."""
     schema = plain_schema(batch.schema)
-    if schema.equals(batch.schema):
+    if schema.equals(batch.schema) and not any(map(_has_null_values, batch.columns)):
         return batch
     return pa.RecordBatch.from_arrays([plain_array(column) for column in batch.columns], schema=schema)
 
@@ -86,7 +88,7 @@ def plain_array(column: pa.Array) -> pa.Array:
         pa.ArrowInvalid: a dictionary of more values than INDEX counts.
     """
     data_type = plain_layout(column.type)
-    if column.type.equals(data_type):
+    if column.type.equals(data_type) and not _has_null_values(column):
         return column
     if types.is_run_end_encoded(column.type):
         return plain_array(_run_end_decoded(column))
@@ -94,10 +96,19 @@ def plain_array(column: pa.Array) -> pa.Array:
         indices = column.indices.cast(INDEX)
         if not types.is_dictionary(data_type):
             return plain_array(column.dictionary.take(indices))
-        return pa.DictionaryArray.from_arrays(indices, plain_array(column.dictionary), ordered=data_type.ordered)
+        values = plain_array(column.dictionary)
+        if values.null_count:
+            present = values.is_valid().to_numpy(zero_copy_only=False)
+            indices = pa.array(np.cumsum(present) - 1, INDEX, mask=~present).take(indices)
+            values = values.drop_null()
+        return pa.DictionaryArray.from_arrays(indices, values, ordered=data_type.ordered)
     if types.is_nested(data_type):
         return nested_array(column, data_type, plain_array)
     return column.cast(data_type)
+
+
+def _has_null_values(column: pa.Array) -> bool:
+    return isinstance(column, pa.DictionaryArray) and column.dictionary.null_count > 0
 
 
 def nested_array(column: pa.Array, data_type: pa.DataType, inner: Callable[[pa.Array], pa.Array]) -> pa.Array:

@@ -50,6 +50,16 @@ def test_the_same_values_in_a_layout_that_rows_can_be_taken_of(column, expected,
     assert plain.take(pa.array(range(plain.num_rows), pa.int64())).equals(plain)
 
 
+@pytest.mark.parametrize("index", [pa.int8(), pa.int32()])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_null_among_the_values_of_a_dictionary_becomes_a_null_index(index, ordered):
+    column = pa.DictionaryArray.from_arrays(pa.array([2, 1, None, 0, 2], index), ["q", None, "r"], ordered=ordered)
+    plain = plain_batch(pa.record_batch({"x": column}))
+    assert plain["x"].to_pylist() == ["r", None, None, "q", "r"]
+    assert plain["x"].dictionary.to_pylist() == ["q", "r"]
+    pa.Table.from_batches([plain, plain_batch(pa.record_batch({"x": column[1:]}))]).unify_dictionaries()
+
+
 def test_a_batch_of_plain_layouts_is_handed_on():
     batch = pa.record_batch({"x": [1, 2], "text": ["a", "b"]})
     assert plain_batch(batch) is batch
