@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sabotnb.errors import CheckpointError, JobError
-from sabotnb.graph import JobGraph, Operator, Source
+from sabotnb.graph import JobGraph, Operator, Sink, Source
 from sabotnb.plan import JobLevels, has_state, state_details, state_meanings
 from sabotnb.protocol import JobState, changed_meaning
 
@@ -39,15 +39,17 @@ class KeptState:
     """The operators with state that go on with it (``kept``), that begin ``empty``, and whose state is ``lost``.
 
     ``dropped`` are all operators of the old run that are not among those of the new one, with state or without.
+    ``changed`` are those without state that were added, removed or modified: the rows in the state went through others.
     """
 
     kept: tuple[str, ...]
     empty: tuple[str, ...]
     lost: tuple[str, ...]
     dropped: tuple[str, ...]
+    changed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = {"kept": self.kept, "began empty": self.empty, "dropped": self.lost}
+        parts = {"kept": self.kept, "began empty": self.empty, "dropped": self.lost, "changed": self.changed}
         return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names)
 
 
@@ -78,6 +80,7 @@ def kept_state(old: JobLevels, new: JobGraph, drop_state: Collection[str]) -> Ke
         empty=tuple(name for name in begins if name not in matched),
         lost=tuple(name for name in stateful if name not in matched),
         dropped=tuple(name for name in dict.fromkeys([*logical.operators, *running]) if name not in matched),
+        changed=_changed(logical, new),
     )
 
 
@@ -115,6 +118,15 @@ def _difference(old: Operator, before: JobGraph, after: JobGraph) -> str:
         what = "another input" if isinstance(old.spec, Source) else "other functions in its keys or aggregates"
         return f"has {what} than before"
     return ""
+
+
+def _changed(before: JobGraph, after: JobGraph) -> tuple[str, ...]:
+    """The operators without state, beside sinks, that are new, gone, or were written differently."""
+    old, new = (
+        {name: it.spec for name, it in graph.operators.items() if not (has_state(it) or isinstance(it.spec, Sink))}
+        for graph in (before, after)
+    )
+    return tuple(name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name))
 
 
 def _automatic(graph: JobGraph) -> Counter[str]:

@@ -51,7 +51,7 @@ def test_a_changed_filter_keeps_the_state_of_the_aggregate(env: sb.Env, tmp_path
     first = begun(totals().sink_parquet(tmp_path / "out").run("sums"))
     changed = totals(low=-1).sink_parquet(tmp_path / "out").run("sums")
     assert changed.run_id > first.run_id
-    assert note(changed).startswith("continues the previous run; kept: source_0, aggregate_0; gap ")
+    assert note(changed).startswith("continues the previous run; kept: source_0, aggregate_0; changed: filter_0; gap ")
     assert totals(low=-1).sink_parquet(tmp_path / "out").run("sums") is changed
     assert 0 < changed.wait(timeout=60).rows_in < N
     assert written(tmp_path / "out") == [TOTAL]
@@ -61,7 +61,7 @@ def test_the_rows_of_an_endless_job_are_there_once_after_an_edit(env: sb.Env, tm
     rows = sb.Stream.from_rate(2_000)
     begun(rows.sink_parquet(tmp_path / "out").run("rows"))
     changed = begun(rows.filter(col("value") >= 0).sink_parquet(tmp_path / "out").run("rows"))
-    assert note(changed).startswith("continues the previous run; kept: source_0; gap ")
+    assert note(changed).startswith("continues the previous run; kept: source_0; changed: filter_0; gap ")
     changed.stop()
     changed.wait(timeout=60)
     values = sorted(row["value"] for row in written(tmp_path / "out"))
