@@ -24,6 +24,9 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
         if isinstance(operator.spec, Sink) and not operator.spec.pulled
     }
     committer = connectors.committer(specs, instruction.run, instruction.epoch, instruction.lineage)
+    if instruction.action == "check":
+        committer.check(instruction.committables)
+        return ""
     if instruction.action == "abort":
         saved = _saved(committer, instruction) if instruction.saves and instruction.committables else ""
         committer.abort(instruction.committables)
@@ -43,6 +46,9 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
     return ""
 
 
+_DOING = {"check": "checking", "commit": "committing", "abort": "removing"}
+
+
 def _saved(committer: Committer, instruction: Commit) -> str:
     try:
         return committer.keep(instruction.committables)
@@ -52,8 +58,7 @@ def _saved(committer: Committer, instruction: Commit) -> str:
 
 def commit_failure(instruction: Commit, error: BaseException) -> Failure:
     """The failure to report for a commit or an abort that raised ``error``."""
-    doing = "committing" if instruction.action == "commit" else "removing"
-    about = f"{doing} the output of job {instruction.run.job!r}"
+    about = f"{_DOING[instruction.action]} the output of job {instruction.run.job!r}"
     if isinstance(error, SabotnbError):
         return Failure(type(error).__name__, f"{about}: {error}")
     return Failure(SinkError.__name__, f"{about} raised {type(error).__name__}: {error}: run it again")

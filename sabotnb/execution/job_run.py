@@ -267,9 +267,9 @@ class JobRun:
             self.epoch += 1
         previous, self.tasks = self.tasks, {}
         base = self.next_base
-        own = base is not None and base.run == self.id  # the output of another run is not committed by this one
-        self.cuts.begin_epoch(base, commits=self.commits_cuts and own)
-        self.committables = list(base.committables) if base is not None and own else []
+        # what another run has prepared up to its cut is committed by this one, or checked first: it may be gone
+        self.cuts.begin_epoch(base, commits=self.commits_cuts or (base is not None and base.run != self.id))
+        self.committables = list(base.committables) if base is not None else []
         self.finished_before = finished_splits(base, self.topology) if base is not None else {}
         self.last_report_at.clear()
         for vertex, slots in placement.items():

@@ -89,7 +89,7 @@ class RunCuts:
         return self.last
 
     def begin_epoch(self, base: StoredCut | None, *, commits: bool) -> None:
-        """Go on from ``base``; with ``commits`` its output is committed again first."""
+        """Go on from ``base``; with ``commits`` its output is committed, or checked, first."""
         self.base = base
         self.commits.clear()
         if commits and base is not None and base.committables:

@@ -11,6 +11,10 @@ cut (``commit_next``), and the rest at its end as described here. Sinks write un
                                   |  no committer left --> FAILING -----> FAILED   (no abort, see below)
     last task ended while CANCELING / FAILING --abort--> CANCELED / FAILED
 
+**Inherited output.** A run that begins from the cut of another one commits what that one had prepared up to the cut and
+had perhaps not committed: an endless run before its sources start, a bounded run at its end. The latter has it checked
+before its sources start (``check``), so a run that cannot commit it ends before it has read a row.
+
 **Order.** ``fail``, ``cancel`` and ``end_at_savepoint`` only tell tasks to end. ``wind_up`` runs after every report and
 acts once no task of the run is left: an abort must not race with a task that still writes. A run without committable
 output (``commits`` is False) skips both steps.
@@ -285,8 +289,11 @@ class Termination:
         cut = job.cuts.commits.popleft()
         job.committer, job.lost_committers = None, 0
         if failure is None:
-            job.committables = without(job.committables, cut.committables)
+            if job.commits_cuts:
+                job.committables = without(job.committables, cut.committables)
             yield from start(now, job)
+        elif cut.run != job.id:  # the run cannot begin; the output is not its own, so nothing of it is saved
+            yield from self.end_by(now, job, failure)
         else:
             yield from self._fail_commit(now, job, failure)
         yield from self.commit_next(now, job)
@@ -344,7 +351,7 @@ class Termination:
 def _asked(job: JobRun) -> tuple[str, int | None]:
     """The action asked of the committer, and its cut. A run that is not COMMITTING loses the rest of its output."""
     if job.cuts.commits:
-        return "commit", job.cuts.commits[0].cut
+        return "commit" if job.commits_cuts else "check", job.cuts.commits[0].cut
     return "commit" if job.state is JobState.COMMITTING else "abort", None
 
 

@@ -161,7 +161,7 @@ class MetricsReported:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """An agent has committed (or aborted) the output of a run; with ``cut``, only what was prepared up to that cut.
+    """An agent has committed, checked or aborted the output of a run; with ``cut``, only that prepared up to the cut.
 
     ``saved`` is a sentence that says where an abort has saved output; empty if it has saved none.
     """

@@ -199,6 +199,7 @@ class Tell:
 class Commit:
     """Commit or abort (``action``) a run's output; the agent runs its sinks' committers in a thread.
 
+    A bounded run that goes on from the cut of another one has its output checked first (``check``).
     With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
     ``lineage`` are the cuts that lead to this epoch, as in ``StoredCut``: what was committed after them is replaced. An
     abort with ``saves`` first saves the output that could not be committed.

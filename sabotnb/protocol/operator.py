@@ -203,6 +203,10 @@ class SinkOperator(Operator, Protocol):
 class Committer(Protocol):
     """Commits or aborts the output that sinks prepared: stateless, idempotent, on any agent. May block on I/O."""
 
+    def check(self, committables: Sequence[Committable]) -> None:
+        """Raise a SinkError if output that earlier runs prepared, and this run goes on from, cannot be committed."""
+        ...
+
     def commit(self, committables: Sequence[Committable]) -> None:
         """Make the output visible at the end of the run; a second call changes nothing."""
         ...

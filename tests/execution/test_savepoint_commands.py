@@ -10,6 +10,7 @@ from sabotnb.protocol import (
     CheckpointPolicy,
     Commit,
     Committable,
+    Committed,
     CutAcked,
     CutDue,
     CutFailed,
@@ -25,6 +26,7 @@ from sabotnb.protocol import (
     ResumeSources,
     SourceState,
     Split,
+    StartSources,
     StateMeaning,
     Stop,
     Store,
@@ -302,7 +304,6 @@ def test_a_run_begins_from_the_cut_of_another_run(cluster):
     cluster.fire(CutDue)
     (store,) = cluster.told_to(Store)
     assert (store.stored.finished, store.stored.committables) == ({"read": ("a",)}, ())
-    assert committed(cluster) == []
 
 
 def test_at_another_parallelism_every_task_gets_all_snapshots_and_splits_are_dealt(cluster):
@@ -398,6 +399,54 @@ def test_a_run_that_began_from_a_cut_continues_its_output_also_after_a_restart(c
     assert [told.stored.lineage for told in cluster.told_to(Store)] == [lineage[:1], lineage]
     assert {told.deployment.lineage for told in cluster.told_to(Deploy)} == {lineage[:1], lineage}
     assert cluster.state() == "FINISHED"
+
+
+INHERITED = savepoint(COUNTED, committables=(file("of the other run"),))
+LOST = Failure("SinkError", "1 file is gone")
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_run_commits_what_the_run_that_it_goes_on_from_has_prepared(cluster, bounded):
+    running(cluster, vertices=graph(bounded=bounded), splits=SPLITS, start_from=INHERITED)
+    cluster.fire(CutDue)
+    cluster.finish()
+    actions = [(told.action, told.cut, len(told.committables)) for told in cluster.told_to(Commit)]
+    assert actions == ([("check", 9, 1), ("commit", None, 1)] if bounded else [("commit", 9, 1), ("commit", None, 0)])
+    (store,) = cluster.told_to(Store)
+    assert store.stored.committables == (INHERITED.committables if bounded else ())
+
+
+@pytest.mark.parametrize(("bounded", "action"), [(False, "commit"), (True, "check")])
+def test_a_run_that_cannot_commit_what_it_goes_on_from_ends_before_it_reads(cluster, bounded, action):
+    cluster.silent = {"agent-1", "agent-2"}
+    job = running(cluster, vertices=graph(bounded=bounded), splits=SPLITS, start_from=INHERITED)
+
+    def report(state):
+        for task in job.tasks.values():
+            cluster.feed(TaskChanged(task.slot.agent, task.attempt, state))
+
+    report(TaskState.RUNNING)
+    cluster.feed(Committed("agent-1", RUN, 1, action, LOST, cut=9))
+    report(TaskState.CANCELED)
+    cluster.feed(Committed("agent-1", RUN, 1, "abort"))
+    assert (cluster.state(), job.failure, commands(cluster, StartSources)) == ("FAILED", LOST, [])
+    assert [(told.action, told.saves) for told in cluster.told_to(Commit)] == [(action, False), ("abort", False)]
+
+
+def test_a_run_is_checked_again_if_it_starts_again_before_it_has_a_cut(cluster):
+    running(cluster, vertices=graph(bounded=True), splits=SPLITS, start_from=INHERITED)
+    cluster.feed(BROKEN)
+    cluster.fire(RestartDue)
+    cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    cluster.fire(RestartDue)
+    assert [(told.action, told.cut) for told in cluster.told_to(Commit)] == [("check", 9), ("check", 9)]
+
+
+def test_a_run_without_sinks_is_refused_if_the_cut_has_output(cluster):
+    writes_nothing = (graph()[0], JobVertex("count", 2, chained("count", "write")))
+    running(cluster, vertices=writes_nothing, splits=SPLITS, commits=False, outputs={}, start_from=INHERITED)
+    assert [(told.action, told.cut) for told in cluster.told_to(Commit)] == [("check", 9)]
 
 
 def test_an_operator_whose_state_is_dropped_begins_empty(cluster):

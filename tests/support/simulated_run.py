@@ -289,7 +289,7 @@ class SimulatedRun:
         if instruction.action == "abort":
             for file in files:
                 self.prepared.pop(file, None)
-        else:
+        elif instruction.action == "commit":
             last = {leading.epoch: leading.cut for leading in instruction.lineage}
             for file, (epoch, cut, _) in list(self.visible.items()):
                 if epoch < instruction.epoch and cut > last.get(epoch, 0):

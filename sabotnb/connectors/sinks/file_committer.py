@@ -56,6 +56,9 @@ because their rows are written again. Of everything else, the mode decides as fo
 ``append`` leaves it, otherwise the files of the job are replaced. So it does not matter whether an earlier epoch, or a
 run that is continued, had come to its first commit.
 
+*Output of earlier runs* that the run goes on from is checked before the run begins, and committed with its own (see
+``inherited_output``).
+
 *Output that cannot be committed* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
 beside the output first (see ``saved_output``), where no later run of the job removes it.
 """
@@ -64,10 +67,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from sabotnb.connectors.sinks.commit_decision import ABORTED, COMMITTED, decide, decided
+from sabotnb.connectors.sinks.file_sink import token_of
 from sabotnb.connectors.sinks.folder_changes import remove_if_empty, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
+from sabotnb.connectors.sinks.inherited_output import refuse_lost_output
 from sabotnb.connectors.sinks.sink_output import SinkOutput
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
@@ -87,11 +93,17 @@ class FileCommitter:
         self._epoch = epoch
         self._lineage = lineage
 
+    def check(self, committables: Sequence[Committable]) -> None:
+        """Raise a SinkError if this run cannot commit those of ``committables`` that earlier runs prepared."""
+        folders = {operator: Path(spec.options["path"]) for operator, spec in self._specs.items()}
+        refuse_lost_output(self._run, folders, [token_of(spec) for spec in self._specs.values()], committables)
+
     def commit(self, committables: Sequence[Committable]) -> None:
         """Check every sink, rename every new file, then remove the files that they replace.
 
         An error during the renames is raised after the new files are hidden again; the run can then only be aborted.
         """
+        self.check(committables)
         outputs = self._outputs(committables)
         for output in outputs:
             output.make_folder()  # before the lock, which skips folders that do not exist
@@ -112,6 +124,7 @@ class FileCommitter:
 
         A call that was cut short, or raised, is finished by the next one.
         """
+        self.check(committables)
         outputs = [output for output in self._outputs(committables) if not output.is_committed()]
         for output in outputs:
             output.make_folder()

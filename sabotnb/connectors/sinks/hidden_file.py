@@ -116,4 +116,5 @@ class RolledFiles(Prepared):
                 raise
             for folder in {file.hidden.parent for file in self._files}:
                 sync_folder(folder)
-        return [Committable(self._operator, {"cut": self._origin.cut, "files": files})] if files else []
+        payload = {"cut": self._origin.cut, "output": str(self._output), "files": files}
+        return [Committable(self._operator, payload)] if files else []

@@ -38,6 +38,7 @@ from sabotnb.connectors.sinks.hidden_folders import (
     made_folders,
     places,
 )
+from sabotnb.connectors.sinks.inherited_output import hidden_file, is_inherited, output_of
 from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, FileOrigin, origin_of, owners_of
@@ -74,10 +75,15 @@ class SinkOutput:
         self._token = token_of(spec)
         self._epoch = epoch
         self._lineage = Lineage(run, self._token, epoch, lineage)
-        self._files = [
+        files = [
             _NewFile(Path(file["hidden"]), str(file["final"]), file["rows"])
             for committable in committables
             for file in committable.payload["files"]
+            if not self._is_of_earlier_run(str(file["final"])) or output_of(committable, self.folder) == self.folder
+        ]
+        # What an earlier run has committed is not touched, whatever becomes of this commit.
+        self._files = [
+            file for file in files if not (self._is_of_earlier_run(file.final) and (self.folder / file.final).exists())
         ]
         self._new = [file for file in self._files if file.rows]
 
@@ -193,7 +199,10 @@ class SinkOutput:
 
     def _is_inherited(self) -> bool:
         """True if an earlier run wrote the new files: its epochs and cuts may have the same numbers as this one's."""
-        return any(origin.run != self._run for file in self._new if (origin := origin_of(file.final)) is not None)
+        return any(self._is_of_earlier_run(file.final) for file in self._new)
+
+    def _is_of_earlier_run(self, final: str) -> bool:
+        return is_inherited(final, self._run, (self._token,))
 
     def _unfinished(self) -> list[_NewFile]:
         """The new files that are not known to be committed; what was committed may have been removed since."""
@@ -210,7 +219,9 @@ class SinkOutput:
         deciding = self.deciding
         with writing(self.folder):
             for file in self._new:
-                source = _committable(file, deciding)
+                # An earlier run has ended, whatever it has decided: only this one can commit its files.
+                earlier = self._is_of_earlier_run(file.final)
+                source = hidden_file(file.hidden) if earlier else _committable(file, deciding)
                 if source is None:
                     continue
                 (self.folder / file.final).parent.mkdir(parents=True, exist_ok=True)
@@ -315,10 +326,13 @@ class SinkOutput:
     def remove_hidden(self) -> None:
         """Remove the hidden folder of this run and those of earlier runs of the job, which killed runs leave behind.
 
-        An earlier run that still writes is one of another cluster, and keeps its folder.
+        An earlier run that still writes is one of another cluster, and keeps its folder. So does one whose output this
+        run has inherited and not committed: another run may begin from the same cut.
         """
+        inherited = {file.hidden.parent.parent for file in self._new if self._found(file) is not None}
         for entry, name in hidden_beside_or_in(self.folder):
-            if name.run.job == self._run.job and name.run < self._run and not is_claimed(entry):
+            earlier = name.run.job == self._run.job and name.run < self._run
+            if earlier and entry not in inherited and not is_claimed(entry):
                 with suppress(OSError):  # of another user, in a folder where all may write
                     remove_tree(entry)
         with writing(self.folder):
@@ -332,7 +346,7 @@ class SinkOutput:
 
     def _found(self, file: _NewFile) -> Path | None:
         """Where a new file is that does not have its final name."""
-        return _first_that_exists(current_names(file.hidden.parent), file.hidden.name)
+        return hidden_file(file.hidden)
 
     def _sync_folders_of(self, files: Iterable[str]) -> None:
         """Make renames and removals durable: names of files, and of folders that were created or removed."""
@@ -345,11 +359,7 @@ class SinkOutput:
 def _committable(file: _NewFile, deciding: Path) -> Path | None:
     """Where a new file is that may be renamed: not where it is after an abort, or in a later epoch."""
     folders = committable_names(file.hidden.parent, last=file.hidden.parent == deciding)
-    return _first_that_exists(folders, file.hidden.name)
-
-
-def _first_that_exists(folders: Iterable[Path], name: str) -> Path | None:
-    return next((path for folder in folders if (path := folder / name).exists()), None)
+    return next((path for folder in folders if (path := folder / file.hidden.name).exists()), None)
 
 
 def _remove(entry: Path) -> None:
