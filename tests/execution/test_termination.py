@@ -214,7 +214,7 @@ def test_a_client_that_cannot_take_rows_ends_the_run_also_when_it_could_start_ag
     cluster.command("fail", RUN, RAISED)
     if when == "without slots":
         join(cluster, 3)
-    assert (cluster.state(), job.failure) == ("FAILED", RAISED)
+    assert (cluster.state(), job.failure.message) == ("FAILED", RAISED.message)
 
 
 def test_a_client_fails_a_run_that_waits(cluster):
@@ -431,7 +431,7 @@ def test_a_last_commit_that_fails_is_followed_by_an_abort(cluster):
     cluster.feed(Committed("agent-1", RUN, 1, "commit", RAISED))
     assert (cluster.state(), commits(cluster)) == ("FAILING", [("commit", None), ("abort", None)])
     cluster.feed(Committed("agent-1", RUN, 1, "abort"))
-    assert (cluster.state(), job.failure) == ("FAILED", RAISED)
+    assert (cluster.state(), job.failure.message) == ("FAILED", RAISED.message)
 
 
 def test_an_agent_that_joins_aborts_nothing_while_a_task_may_write(cluster):
