@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from sabotnb.cluster import control_codec
 from sabotnb.cluster.failures import job_failed
-from sabotnb.errors import JobError, StaleMessage
+from sabotnb.errors import AgentLost, JobFailed, StaleMessage
 from sabotnb.protocol import FIRST_EPOCH, JobState, RunId, RunStatus, Unsent, Until, ViewKind, Watch, Watched
 
 PULL_SECONDS = 5.0
@@ -92,10 +92,10 @@ class ResultReader:
         """The epoch in which the tasks were found last."""
         self._asked: dict[Future[Any], int] = {}
         self._acknowledged: list[Future[Any]] = []
-        self._missing: JobError | None = None
+        self._missing: JobFailed | None = None
 
     def batches(self) -> Iterator[Read]:
-        """The rows. Before they are complete: JobFailed, JobCanceled; JobError if some are not there any more."""
+        """The rows. Before they are complete: JobFailed, also if some are not there any more; JobCanceled."""
         try:
             self._ask(WATCH, self._watch(Until.OVER, WATCH_SECONDS))
             self._look()
@@ -193,12 +193,14 @@ class ResultReader:
     def _miss(self) -> None:
         """The run is over, and rows of it are not there any more: who watches it will hear what that means."""
         lost = next((rows.agent for rows in self._tasks if rows.lost), "an agent")
-        self._missing = JobError(
+        error = JobFailed(
             f"job {self._run.job!r} has finished, but its rows that waited on {lost} are not there any more: that "
             "agent is gone, or another run has taken the job's place; run it again"
         )
+        error.reason = AgentLost(str(error))
+        self._missing = error
         if WATCH not in self._asked.values():
-            raise self._missing
+            raise error
 
     def _nowhere(self) -> str:
         """An address where nothing listens; a client with TLS refuses to dial one without it."""

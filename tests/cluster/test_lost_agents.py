@@ -11,7 +11,7 @@ from cluster_jobs import collected, endless, line, numbers, submit
 
 from sabotnb.cluster import local_cluster
 from sabotnb.config import Config
-from sabotnb.errors import EnvError, JobError, JobFailed
+from sabotnb.errors import AgentLost, EnvError, JobFailed
 from sabotnb.expr import col
 from sabotnb.graph import Filter, Operator, Sink
 
@@ -123,8 +123,10 @@ def test_rows_of_a_finished_job_are_gone_with_their_agent(mortal):
     run = submit(mortal, "unread", line(numbers(5), collected()))
     run.wait()
     killed = mortal.kill_worker(ids(mortal).index(run.status().tasks[0].agent))
-    with pytest.raises(JobError, match=f"'unread' has finished, but its rows that waited on {killed} are not there"):
+    gone = f"'unread' has finished, but its rows that waited on {killed} are not there"
+    with pytest.raises(JobFailed, match=gone) as raised:
         run.table()
+    assert isinstance(raised.value.reason, AgentLost)  # so that to_rows() and the like run once more
 
 
 def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):
