@@ -196,7 +196,8 @@ class JobCommands:
     def _how(self, running: JobRun, job: JobRun) -> str:
         """The word that tells the client how ``job`` follows ``running``: stopped, replaced or queued."""
         if self._commits_when_stopped(running):
-            return "stopped, then replaces" if replaces_output_of(job.request, running.request) else "stopped"
+            replaces = replaces_output_of(job.request, running.request) and not _goes_on_from(job, running)
+            return "stopped, then replaces" if replaces else "stopped"
         return "replaced" if (running.successor or running).goes_on else "queued"
 
     def _commits_when_stopped(self, running: JobRun) -> bool:
@@ -297,3 +298,9 @@ class JobCommands:
 def _waiting(job: JobRun) -> JobRun | None:
     """The run that begins when ``job`` has ended, unless it was withdrawn."""
     return job.successor if job.successor is not None and not job.successor.state.terminal else None
+
+
+def _goes_on_from(job: JobRun, running: JobRun) -> bool:
+    """True if the cut from which ``job`` begins has rows of ``running`` before it: its output is inherited."""
+    cut = job.request.start_from
+    return cut is not None and running.id in (cut.run, *(before.run for before in cut.lineage))

@@ -21,7 +21,7 @@ def writer_in_the_way(request: JobRequest, jobs: Iterable[JobRun]) -> tuple[JobR
 
 
 def replaces_output_of(request: JobRequest, previous: JobRequest) -> bool:
-    """True if committing ``request`` removes files of ``previous``, a run of the same job."""
+    """True if committing ``request``, which does not go on from ``previous``, removes files of that run of its job."""
     return any(not appends and folder in previous.outputs for folder, appends in request.outputs.items())
 
 

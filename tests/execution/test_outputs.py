@@ -1,9 +1,11 @@
 """Jobs of one cluster that would write into the same folder at once: the later one is refused when it is submitted."""
 
+from dataclasses import replace
+
 import pytest
 from simulator import Simulator, request
 
-from sabotnb.protocol import JobVertex, SessionChanged
+from sabotnb.protocol import CutKind, JobVertex, LineageCut, RunId, SessionChanged, StoredCut
 
 
 def submitted(cluster, name, outputs, bounded=True, **more):
@@ -80,6 +82,19 @@ def test_a_run_that_is_stopped_commits_before_the_next_begins():
     assert previous.failure is None
     assert cluster.machine.jobs["a"].request.fingerprint == "again"
     assert cluster.state("a") == "RUNNING"
+
+
+STORED = StoredCut(RunId("a", 1), 1, 3, CutKind.SAVEPOINT, 0, {}, {}, {})
+FORKED = replace(STORED, run=RunId("b", 9))
+LED = replace(FORKED, lineage=(LineageCut(RunId("a", 1), 1, 3),))
+
+
+@pytest.mark.parametrize(("cut", "how"), [(STORED, "stopped"), (LED, "stopped"), (FORKED, "stopped, then replaces")])
+def test_a_run_that_goes_on_from_the_stopped_one_replaces_none_of_its_rows(cut, how):
+    cluster = Simulator()
+    submitted(cluster, "a", {"/d": False}, bounded=False)
+    later = submitted(cluster, "a", {"/d": False}, bounded=False, fingerprint="changed", start_from=cut)
+    assert later.how == how
 
 
 def test_a_run_whose_rows_no_session_takes_is_canceled():
