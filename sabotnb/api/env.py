@@ -89,9 +89,9 @@ class Env(Hinted):
         """Return what is wrong with the cluster or will be slow, each with what to do; empty if all is well."""
         return list(self.cluster.check())
 
-    def kill_worker(self, index: int) -> str:
-        """Send SIGKILL to the worker process in row ``index`` of ``slots()``, as a test; returns the agent's id."""
-        return self.cluster.kill_worker(index)
+    def kill_worker(self, worker: int | str) -> str:
+        """Send SIGKILL to a worker process, as a test: its agent's id, or its row in ``slots()``; returns the id."""
+        return self.cluster.kill_worker(worker)
 
     def submit_job(self, name: str, tasks: Sequence[Task], parallelism: int | None = None) -> TaskJob:
         """Run simple tasks on the agents, in turn; results are in the order of ``tasks``."""

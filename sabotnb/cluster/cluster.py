@@ -134,15 +134,18 @@ class Cluster:
         self.jobs.run(lambda: resize(workers, leaving), SCALE_SECONDS)
         self.jobs.wait_agents(workers, SCALE_SECONDS)
 
-    def kill_worker(self, index: int) -> str:
-        """SIGKILL the process of the agent in row ``index`` of ``slots()``, to see what happens; returns its id."""
+    def kill_worker(self, worker: int | str) -> str:
+        """SIGKILL the process of an agent, by its id or its row in ``slots()``, to see what happens; returns its id."""
         agents = self.slots()
-        if not 0 <= index < len(agents):
-            raise EnvError(f"kill_worker({index}): there are {len(agents)} agents, numbered from 0; see env.slots()")
+        ids = [str(agent["agent"]) for agent in agents]
+        unknown = EnvError(f"kill_worker({worker!r}): the agents are {', '.join(ids) or 'none'}; see env.slots()")
+        index = ids.index(worker) if worker in ids else whole(worker, unknown, 0)
+        if index >= len(agents):
+            raise unknown
         agent = agents[index]
         if agent["pid"] == os.getpid():
             raise EnvError(f"{agent['agent']} runs in this very process; sb.local() starts processes")
-        self.jobs.take_away(agent["agent"], f"env.kill_worker({index}) killed it")
+        self.jobs.take_away(agent["agent"], f"env.kill_worker({worker!r}) killed it")
         if agent["host"].startswith("127."):
             os.kill(agent["pid"], signal.SIGKILL)
         else:

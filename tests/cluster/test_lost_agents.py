@@ -106,7 +106,7 @@ def test_a_killed_worker_leaves_no_output_and_other_jobs_alone(mortal, tmp_path)
     other = submit(mortal, "elsewhere", endless(), parallelism=1)
     spared = {row.agent for row in other.wait_until(lambda status: status.state == "RUNNING").tasks}
     run = writing(mortal, "writing", tmp_path / "out")
-    mortal.kill_worker(next(number for number, agent in enumerate(ids(mortal)) if agent not in spared))
+    mortal.kill_worker(next(agent for agent in ids(mortal) if agent not in spared))
     begun_again(run)
     run.cancel()
     assert run.wait_over().state == "CANCELED"
@@ -191,9 +191,10 @@ def test_a_fenced_agent_is_silent_until_its_new_identity_is_registered():
         cluster.close()
 
 
-def test_there_is_no_agent_of_that_number(mortal):
-    with pytest.raises(EnvError, match="numbered from 0"):
-        mortal.kill_worker(9)
+@pytest.mark.parametrize("worker", [9, -1, 1.5, True, None, "agent-99"])
+def test_there_is_no_such_agent(mortal, worker):
+    with pytest.raises(EnvError, match=rf"kill_worker\({worker!r}\): the agents are agent-\d+, .*env\.slots\(\)"):
+        mortal.kill_worker(worker)
 
 
 def test_a_busy_kernel_costs_no_lease(mortal):
