@@ -163,12 +163,20 @@ def _run(
 
 
 def _checked_name(name: object) -> str:
-    if not isinstance(name, str) or not 0 < len(quote(name, safe="")) <= LONGEST_NAME:
+    if not isinstance(name, str) or not _is_short(name):
         written = text_limits.cut(repr(name), LONGEST_NAME)
         raise GraphError(
             f"{written} is not a job name: give a string of 1 to {LONGEST_NAME} characters, or leave it out"
         )
     return name
+
+
+def _is_short(name: str) -> bool:
+    """True if files can be named after a job of that name; False for half a surrogate pair, which no text has."""
+    try:
+        return 0 < len(quote(name, safe="")) <= LONGEST_NAME
+    except UnicodeEncodeError:
+        return False
 
 
 def compiled_for(graph: JobGraph, parallelism: int | None, session: Session, *, optimize: bool = True) -> CompiledJob:
