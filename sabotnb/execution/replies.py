@@ -18,6 +18,7 @@ from sabotnb.execution.transitions import ENDING
 from sabotnb.protocol import (
     Attempt,
     Cancel,
+    CutKind,
     DropResults,
     Fail,
     Failure,
@@ -113,12 +114,23 @@ def cannot_take_savepoint(job: JobRun) -> Failure:
     if job.request.checkpoint is None:
         return Failure(
             CheckpointError.__name__,
-            f"job {job.name!r} has no storage for savepoints. Run it with checkpoints: "
-            f".run({job.name!r}, checkpoint=sb.checkpoint('60s'))",
+            f"job {job.name!r} takes no checkpoints, and so no savepoints. If all of its sources can be read again, "
+            f"run it with checkpoints: .run({job.name!r}, checkpoint=sb.checkpoint('60s'))",
         )
-    state = "stopping" if job.stopping else job.state.value
-    then = "" if job.state.terminal else f". When it is RUNNING, ask again: {_ask_again(job)}"
-    return Failure(CheckpointError.__name__, f"job {job.name!r} is {state} and takes no savepoint{then}")
+    if job.goes_on:
+        state, then = job.state.value, f"When it is RUNNING, ask again: {_ask_again(job)}"
+    else:
+        state, then = "stopping" if job.stopping and not job.state.terminal else job.state.value, _last_savepoint(job)
+    return Failure(CheckpointError.__name__, f"job {job.name!r} is {state} and takes no savepoint. {then}")
+
+
+def _last_savepoint(job: JobRun) -> str:
+    """Say which savepoint a run that has ended, or is ending, has taken."""
+    last = next((cut for cut in reversed(job.cuts.shown) if cut.kind is CutKind.SAVEPOINT), None)
+    if last is None:
+        return "It took none before; sb.jobs() shows how it ends"
+    called = f" {last.name!r}" if last.name else ""
+    return f"Its last one is savepoint {last.cut}{called}: .run({job.name!r}, start_from={last.cut})"
 
 
 def _ask_again(job: JobRun) -> str:
@@ -295,7 +307,8 @@ def _commits(job: JobRun, verb: str) -> str:
 
 
 def _cancel(job: JobRun) -> str:
-    return f"{job.name} is being canceled" + ("; what it wrote is removed" if job.request.commits else "")
+    since = " after its last checkpoint" if job.commits_cuts and job.cuts.kept else ""
+    return f"{job.name} is being canceled" + (f"; what it wrote{since} is removed" if job.request.commits else "")
 
 
 def _stop(job: JobRun) -> str:

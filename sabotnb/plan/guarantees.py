@@ -10,7 +10,7 @@ AT_LEAST_ONCE = "at least once"
 
 def can_resume(graph: JobGraph) -> bool:
     """True if every source can go on at a position, so that checkpoints have a use."""
-    return not _read_once(graph)
+    return not read_once(graph)
 
 
 def guarantees(graph: JobGraph, *, checkpoints: bool = True) -> list[str]:
@@ -43,16 +43,22 @@ def _sentence(kind: str, graph: JobGraph, *, checkpoints: bool) -> str:
 
 def _of_files(graph: JobGraph, *, bounded: bool, checkpoints: bool) -> str:
     again = "goes on from the last checkpoint" if checkpoints else "begins again"
+    once = read_once(graph)
+    if bounded and once:
+        return (
+            f"files: whole or not at all, all of them at the end; a lost worker: the job {again}, and rows that "
+            f"{', '.join(once)} does not read again are lost"
+        )
     if bounded:
         return f"files: {EXACTLY_ONCE}, all of them at the end; a lost worker: the job {again}"
     if checkpoints:
         return f"files: {EXACTLY_ONCE}, new ones with every checkpoint; a lost worker: the job {again}"
-    once = _read_once(graph)
     why = f" ({', '.join(once)} can be read only once)" if once else " (no checkpoints)"
     return f"files: whole or not at all, when the job is stopped; rows are lost with a worker{why}"
 
 
-def _read_once(graph: JobGraph) -> list[str]:
+def read_once(graph: JobGraph) -> list[str]:
+    """Return the ids of the sources that cannot go on at a position: a job with one of them takes no checkpoints."""
     return [
         source.id for source in graph.get_sources() if isinstance(source.spec, Source) and not source.spec.reopenable
     ]

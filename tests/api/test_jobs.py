@@ -458,7 +458,17 @@ def test_a_job_needs_no_more_slots_than_there_are(numbers: sb.Stream, tmp_path: 
         numbers.sink_parquet(tmp_path / "out").run("greedy", parallelism=100)
 
 
-@pytest.mark.parametrize("name", [5, "", "x" * 201, "\N{SNOWMAN}" * 50])
+def test_a_job_whose_source_can_be_read_once_says_why_it_takes_no_savepoint(env: sb.Env, tmp_path: Path) -> None:
+    rows = sb.Stream.from_generator(lambda: iter([{"x": 1}]), {"x": "int64"})
+    job = rows.sink_parquet(tmp_path / "out").run("once", checkpoint=sb.checkpoint("60s"))
+    job.wait(timeout=60)
+    with pytest.raises(
+        errors.CheckpointError, match=r"no savepoints: source_0 can be read only once\. .*replayable=True"
+    ):
+        job.savepoint("x")
+
+
+@pytest.mark.parametrize("name", [5, "", "x" * 201, "\N{SNOWMAN}" * 50, "half \ud800"])
 def test_a_name_that_no_file_can_have_is_refused(numbers: sb.Stream, tmp_path: Path, name: object) -> None:
     with pytest.raises(errors.GraphError, match="is not a job name: give a string of 1 to 160 characters"):
         numbers.sink_parquet(tmp_path / "out").run(name)  # type: ignore[arg-type]

@@ -116,6 +116,14 @@ def test_a_savepoint_begins_behind_the_cut_in_progress(cluster):
     assert (cluster.replies["s"].cut, cluster.replies["t"].cut) == (2, 3)
 
 
+WHY = {
+    "no storage": "job 'job' takes no checkpoints, and so no savepoints. If all of its sources can be read again, run ",
+    "ended": "job 'job' is FINISHED and takes no savepoint. It took none before; sb.jobs() shows how it ends",
+    "stopping": "job 'job' is stopping and takes no savepoint. It took none before; sb.jobs() shows how it ends",
+    "restarting": "When it is RUNNING, ask again: sb.attach('job').savepoint()",
+}
+
+
 @pytest.mark.parametrize("command", [TakeSavepoint("s", "job"), Stop("s", "job", "end")])
 @pytest.mark.parametrize("why", ["no storage", "ended", "stopping", "restarting"])
 def test_a_run_that_can_take_no_savepoint_says_so(cluster, command, why):
@@ -127,8 +135,22 @@ def test_a_run_that_can_take_no_savepoint_says_so(cluster, command, why):
     elif why == "restarting":
         cluster.feed(BROKEN)
     before = cluster.state()
-    assert ask(cluster, command).error == "CheckpointError"
+    refused = ask(cluster, command)
+    assert refused.error == "CheckpointError"
+    assert WHY[why] in refused.message
     assert (cluster.state(), commands(cluster, TakeCut)) == (before, [])
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["its tasks end", "it has ended"])
+def test_a_run_that_ends_at_a_savepoint_says_which_one(cluster, busy):
+    running(cluster)
+    cluster.busy = busy
+    ask(cluster, Stop("s", "job", "end"))
+    if busy:
+        cluster.feed(Stored(RUN, 1, 1))
+    assert ask(cluster, TakeSavepoint("late", "job")).message.endswith(
+        " and takes no savepoint. Its last one is savepoint 1 'end': .run('job', start_from=1)"
+    )
 
 
 @pytest.mark.parametrize("what", ["fails", "stop", "cancel", "loss"])

@@ -34,7 +34,15 @@ def rows(*, replayable):
             False,
             "files: whole or not at all, when the job is stopped",
         ),
-        (lambda: rows(replayable=False).sink_parquet("out"), True, "files: exactly once, all of them at the end"),
+        (lambda: rows(replayable=True).sink_parquet("out"), True, "files: exactly once, all of them at the end"),
+        (
+            lambda: rows(replayable=False).sink_parquet("out"),
+            True,
+            (
+                "files: whole or not at all, all of them at the end; a lost worker: the job begins again, and rows "
+                "that source_0 does not read again are lost"
+            ),
+        ),
         (lambda: sb.Stream.from_rate(10).sink_callback(print), True, "callback: at least once"),
         (lambda: rows(replayable=False).sink_callback(print), True, "callback: each batch once; the job fails"),
         (lambda: rows(replayable=False).sink_live(), True, "live rows: the job fails"),

@@ -19,7 +19,7 @@ from sabotnb.api.handles.status import JobResult, JobStatus, assignment
 from sabotnb.api.running.pandas_frames import pandas_frame
 from sabotnb.api.running.pulling import LiveRows, Puller, Take
 from sabotnb.api.verbs.verb_options import Duration, seconds
-from sabotnb.errors import ClusterLost, JobError
+from sabotnb.errors import CheckpointError, ClusterLost, JobError
 from sabotnb.ipython import shell
 from sabotnb.protocol import JobState, RunId, RunStatus, ViewKind
 from sabotnb.widgets import progress_bar
@@ -322,8 +322,20 @@ class Job:
     def _savepoint(self, name: object, *, stop: bool) -> Savepoint:
         if not isinstance(name, str):
             raise JobError(f"the name of a savepoint is text, not {type(name).__name__}: job.savepoint('before')")
+        self._check_savepoints()
         stored = self._client.savepoint(self.run_id, name, stop=stop)
         return Savepoint(stored, self._client.status(self.run_id).checkpointing.storage)
+
+    def _check_savepoints(self) -> None:
+        """Raise CheckpointError if no run of the job could take savepoints."""
+        levels = None if self._client.status(self.run_id).checkpointing.storage else self._client.levels(self.run_id)
+        once = plan.read_once(levels.logical) if levels is not None else []
+        if once:
+            raise CheckpointError(
+                f"job {self.name!r} takes no checkpoints, and so no savepoints: {', '.join(once)} can be read only "
+                "once. If the generator yields the same rows again, say so: "
+                "sb.Stream.from_generator(..., replayable=True)"
+            )
 
     def checkpoints(self) -> pd.DataFrame:
         """Return a row per checkpoint and savepoint of this run, the oldest first; the cluster knows the last ones.

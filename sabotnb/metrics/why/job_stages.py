@@ -49,8 +49,16 @@ def _canceled(job: JobMetrics) -> Finding:
         return Finding("ended", "", job.error.message)
     if job.started is None:
         return Finding("ended", "", "The job was canceled before it started.", ".run() starts it again")
-    removed = " and its output removed" if job.commits else ""
-    return Finding("ended", "", f"The job was canceled{removed}.", ".run() starts it again")
+    return Finding("ended", "", f"The job was canceled{_removed(job)}.", ".run() starts it again")
+
+
+def _removed(job: JobMetrics) -> str:
+    """Return which output of a canceled job is removed, as the end of a sentence."""
+    if not job.commits:
+        return ""
+    if job.bounded or job.checkpointed is None:
+        return " and its output removed"
+    return "; its output up to the last checkpoint stays, and later output was removed"
 
 
 def failed(job: JobMetrics) -> Finding | None:

@@ -43,6 +43,16 @@ def finding_of(metrics):
             ".run() starts it again",
         ),
         (
+            job(state="CANCELED", commits=True, bounded=True, checkpointed=1.0),
+            "The job was canceled and its output removed.",
+            ".run() starts it again",
+        ),
+        (
+            job(state="CANCELED", commits=True, bounded=False, checkpointed=1.0),
+            "The job was canceled; its output up to the last checkpoint stays, and later output was removed.",
+            ".run() starts it again",
+        ),
+        (
             job(state="CANCELED", commits=True, started=None),
             "The job was canceled before it started.",
             ".run() starts it again",
