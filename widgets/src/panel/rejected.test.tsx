@@ -41,7 +41,7 @@ describe("rejected rows", () => {
     await answer(LATE, { ...LATE, operator: "select_0", kind: "errors", rows: [["t", "ValueError: even", "2"]] });
     expect(texts(place, "h4")).toEqual(["filter_0: late rows", "select_0: rows for which the function raised"]);
     expect(cells(place)).toEqual([
-      ["2026-11-20 19:38:06", "late by 0:20:00", "7"], ["2026-11-20 19:38:07", "late by 0:01:00", "null"], ["t", "ValueError: even", "2"],
+      ["2026-11-20 19:38:07", "late by 0:01:00", "null"], ["2026-11-20 19:38:06", "late by 0:20:00", "7"], ["t", "ValueError: even", "2"],
     ]);
   });
 

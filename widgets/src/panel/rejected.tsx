@@ -18,7 +18,7 @@ export function Rejected({ store, subject: { cards } }: { store: Store; subject:
   if (!tables?.length) return <p role="status" class="sabot-faint">{tables ? "No row was late or failed here." : text}</p>;
   return (
     <div class="sabot-rejected">
-      <p class="sabot-faint">Each task keeps the last rows.</p>
+      <p class="sabot-faint">Each task keeps the last rows. The newest are first.</p>
       {tables.map((table) => (
         <Table key={`${table.operator} ${table.kind}`} table={table} />
       ))}
@@ -27,12 +27,13 @@ export function Rejected({ store, subject: { cards } }: { store: Store; subject:
 }
 
 function Table({ table: { operator, kind, columns, rows } }: { table: RejectedMessage }) {
+  const newest = [...rows].reverse();
   const title = `${operator}: ${KINDS[kind] ?? kind}`;
   return (
     <section>
       <h4>{title}</h4>
-      <RowsTable label={title} columns={columns} rows={rows} />
-      <CopyButton text={() => tsv(columns, rows)} label="copy as TSV" />
+      <RowsTable label={title} columns={columns} rows={newest} />
+      <CopyButton text={() => tsv(columns, newest)} label="copy as TSV" />
     </section>
   );
 }

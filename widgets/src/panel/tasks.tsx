@@ -16,8 +16,13 @@ const BUSY: Heading<TaskMetrics> = {
   sort: (task) => (over(task) ? -1 : task.load.busy),
   cell: (task) => (over(task) ? "–" : share(task.load.busy)),
 };
-const HEADINGS: Heading<TaskMetrics>[] = [
+/** What tells whether a task is well: first, where a narrow panel shows it. */
+const HEALTH: Heading<TaskMetrics>[] = [
   { name: "task", sort: (task) => task.index },
+  { name: "state", sort: (task) => task.state },
+  { name: "failures", hint: "of all attempts of the task", sort: (task) => task.failures },
+];
+const LOAD: Heading<TaskMetrics>[] = [
   BUSY,
   {
     name: "blocked",
@@ -30,8 +35,6 @@ const HEADINGS: Heading<TaskMetrics>[] = [
   { name: "rows in", sort: (task) => task.into.rows, cell: (task) => task.into.rows.toLocaleString("en") },
   { name: "queue", hint: "bytes waiting to be read", sort: (task) => task.queued, cell: (task) => bytes(task.queued) },
   { name: "agent/slot", sort: (task) => (task.agent ? `${task.agent}/${task.slot}` : "–") },
-  { name: "state", sort: (task) => task.state },
-  { name: "failures", hint: "of all attempts of the task", sort: (task) => task.failures },
 ];
 
 /** When each task last reported, before the time `at` of the metrics. */
@@ -47,7 +50,7 @@ export function Tasks({ store, subject: { vertices } }: { store: Store; subject:
   const { tasks, text } = useTasks(store, vertices.map(({ id }) => id));
   if (!tasks?.length) return <p class="sabot-faint">{tasks ? "No task runs here." : text}</p>;
   const many = vertices.length > 1;
-  const headings = [...HEADINGS, reported(store.live.value?.metrics?.at ?? 0)];
+  const headings = [...HEALTH, reported(store.live.value?.metrics?.at ?? 0), ...LOAD];
   if (many) headings.unshift({ name: "of", sort: (task) => task.vertex });
   return (
     <>
