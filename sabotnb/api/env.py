@@ -20,6 +20,7 @@ from sabotnb.api.boundary import boundary, folding
 from sabotnb.api.handles.job import Job
 from sabotnb.api.running import submission
 from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing
+from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.config import Config
 from sabotnb.errors import ClusterLost, EnvError, JobError, SabotnbError
 from sabotnb.expr import whole
@@ -107,7 +108,7 @@ class Env(Hinted):
         parallelism: int | None = None,
         placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
-        checkpoint: Checkpointing | None = ALWAYS,
+        checkpoint: Checkpointing | Duration | None = ALWAYS,
         drop_state: Sequence[str] = (),
         fresh: bool = False,
     ) -> Job:

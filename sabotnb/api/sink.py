@@ -17,6 +17,7 @@ from sabotnb.api.running.late_files import FILES_AT_THE_END, writes_at_the_end
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.stream_node import naming
 from sabotnb.api.verbs.targets import Target
+from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.display import operator_labels
 from sabotnb.errors import GraphError
 from sabotnb.foreign import Hinted
@@ -48,7 +49,7 @@ class Sink(Hinted):
         parallelism: int | None = None,
         placement: str = submission.ROUND_ROBIN,
         optimize: bool = True,
-        checkpoint: Checkpointing | None = ALWAYS,
+        checkpoint: Checkpointing | Duration | None = ALWAYS,
         start_from: StartFrom = None,
         drop_state: str | Sequence[str] = (),
         fresh: bool = False,
@@ -59,7 +60,8 @@ class Sink(Hinted):
         ``parallelism``: tasks per operator; default: the number of worker processes. ``placement`` chooses agents by
         round_robin, least_loaded, resource_aware or locality. ``optimize=False`` runs the graph as it was described,
         to see what the optimizer changes. ``checkpoint`` says how often the run saves what it needs to go on after a
-        failure (``sb.checkpoint``); None: never. A job without a name is named after its cell. If a job of this name
+        failure (``sb.checkpoint``, or a time such as ``"10s"``); None: never.
+        A job without a name is named after its cell. If a job of this name
         still runs, ``run`` attaches to it if its graph is the same. A changed job goes on with the state and the output
         of the running one, which is stopped with a savepoint if it takes checkpoints, and replaced otherwise: operators
         are found by their names. ``run`` waits until it has begun. ``fresh=True`` begins from nothing.
@@ -101,7 +103,7 @@ def run(
     parallelism: int | None = None,
     placement: str = submission.ROUND_ROBIN,
     optimize: bool = True,
-    checkpoint: Checkpointing | None = ALWAYS,
+    checkpoint: Checkpointing | Duration | None = ALWAYS,
     start_from: StartFrom = None,
     drop_state: str | Sequence[str] = (),
     fresh: bool = False,

@@ -314,6 +314,8 @@ class Job:
     def savepoint(self, name: str = "") -> Savepoint:
         """Take a checkpoint that is kept, and return it as soon as it is stored; the job goes on.
 
+        A name may be taken again: it then means the newest savepoint that has it, and the others have their numbers.
+
         Raises:
             CheckpointError: it failed, or the job takes no checkpoints.
         """

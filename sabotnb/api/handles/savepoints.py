@@ -8,10 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sabotnb.api.running.saved_state import find_cut
+from sabotnb import text_limits
+from sabotnb.api.running.saved_state import cut_to_begin
 from sabotnb.cache import data_root
 from sabotnb.display import number_format
 from sabotnb.errors import CheckpointError
+from sabotnb.expr import whole
 from sabotnb.protocol import RunStatus, StoredCut
 from sabotnb.storage import CutFolder, read_cut
 
@@ -69,7 +71,7 @@ def cut_to_start_from(given: StartFrom, job: str | None, storage: str | None) ->
             f"start_from={given!r} names a checkpoint of a job, and this run has no name. "
             f"Name it as that job: .run('hours', start_from={given!r}), or pass the path of the checkpoint"
         )
-    return find_cut(storage or str(data_root() / "checkpoints"), job, chosen)
+    return cut_to_begin(storage or str(data_root() / "checkpoints"), job, chosen)
 
 
 def chosen_checkpoint(given: StartFrom) -> StoredCut | str | int | None:
@@ -82,12 +84,15 @@ def chosen_checkpoint(given: StartFrom) -> StoredCut | str | int | None:
         return given.cut
     if isinstance(given, os.PathLike) or (isinstance(given, str) and (os.sep in given or "/" in given)):
         return read_cut(os.fspath(given))
-    if given is not None and (not isinstance(given, str | int) or isinstance(given, bool)):
-        raise CheckpointError(
-            f"start_from={given!r} is a {type(given).__name__}, not a checkpoint. "
+    if given is None or isinstance(given, str):
+        return given
+    return whole(
+        given,
+        CheckpointError(
+            f"start_from={text_limits.cut(repr(given), 80)} is a {type(given).__name__}, not a checkpoint. "
             "Pass what job.savepoint() returns, or its path, name or number: .run('hours', start_from=job.savepoint())"
-        )
-    return given
+        ),
+    )
 
 
 def checkpoints_frame(status: RunStatus, now: float) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.cache import data_root
@@ -56,6 +57,22 @@ def _folder(storage: str | os.PathLike[str]) -> str:
         return output_folder(storage)
     except SinkError as error:
         raise CheckpointError(f"sb.checkpoint(storage=...): {error}") from None
+
+
+def checkpointing_of(given: object) -> Checkpointing | None:
+    """Return the ``checkpoint=`` of a run; a time alone says how often it takes checkpoints.
+
+    Raises:
+        CheckpointError: it is something else.
+    """
+    if given is None or isinstance(given, Checkpointing):
+        return given
+    if isinstance(given, str | timedelta):
+        return checkpoint(given)
+    raise CheckpointError(
+        f"checkpoint={given!r} does not say when to take checkpoints. Give a time: "
+        ".run(checkpoint=sb.checkpoint('60s'))"
+    )
 
 
 def policy_of(given: Checkpointing | None, graph: JobGraph, *, one_host: bool) -> CheckpointPolicy | None:

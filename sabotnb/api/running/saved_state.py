@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NoReturn
 
 import pyarrow as pa
 
@@ -151,27 +151,56 @@ def _states(reader: StateReader) -> Iterable[StoredState]:
 def find_cut(storage: str, job: str, checkpoint: int | str | None) -> StoredCut:
     """Return the newest checkpoint of this number or name; CheckpointError lists those there are."""
     folders = list_cuts(storage, job)
-    if not folders:
-        jobs = jobs_with_cuts(storage)
-        raise CheckpointError(
-            f"there is no checkpoint of job {job!r} in {storage!r}"
-            + (f"; there are some of {_listed(jobs)}. {_newest(storage, jobs[-1])}" if jobs else f". {_STORAGE}")
-        )
-    if checkpoint is None:
+    if folders and checkpoint is None:
         return read_cut(folders[-1].path)
+    return _named(folders, checkpoint) or _raise_missing(storage, job, folders, checkpoint, _newest)
+
+
+def cut_to_begin(storage: str, job: str, checkpoint: int | str) -> StoredCut:
+    """Return the cut of this number or name, the newest of a name, to begin from; CheckpointError as ``find_cut``."""
+    folders = list_cuts(storage, job)
+    return _named(folders, checkpoint) or _raise_missing(storage, job, folders, checkpoint, _begin_from)
+
+
+def _named(folders: Sequence[CutFolder], checkpoint: int | str | None) -> StoredCut | None:
     for folder in reversed(folders):
         if checkpoint == folder.cut or (isinstance(checkpoint, str) and read_cut(folder.path).name == checkpoint):
             return read_cut(folder.path)
+    return None
+
+
+def _raise_missing(
+    storage: str,
+    job: str,
+    folders: Sequence[CutFolder],
+    checkpoint: int | str | None,
+    advice: Callable[[str, str, str], str],
+) -> NoReturn:
+    if folders:
+        raise CheckpointError(
+            f"job {job!r} has no checkpoint {checkpoint!r} in {storage!r}; it has {_cuts(folders)}. "
+            f"{advice(storage, job, job)}"
+        )
+    jobs = jobs_with_cuts(storage)
     raise CheckpointError(
-        f"job {job!r} has no checkpoint {checkpoint!r} in {storage!r}; it has {_cuts(folders)}. {_newest(storage, job)}"
+        f"there is no checkpoint of job {job!r} in {storage!r}"
+        + (f"; there are some of {_listed(jobs)}. {advice(storage, jobs[-1], job)}" if jobs else f". {_STORAGE}")
     )
 
 
 _STORAGE = "Pass the folder that the job writes them to: run(checkpoint=sb.checkpoint('60s', storage='ckpt'))"
 
 
-def _newest(storage: str, job: str) -> str:
+def _newest(storage: str, job: str, _wanted: str = "") -> str:
     return f"Read its newest one: sb.read_state({storage!r}, job={job!r})"
+
+
+def _begin_from(storage: str, job: str, wanted: str) -> str:
+    """Advice to begin job ``wanted`` from the newest checkpoint of ``job``: by path, if that is another job."""
+    newest = list_cuts(storage, job)[-1]
+    if job != wanted:
+        return f"Begin from the newest one of {job!r} by its path: .run({wanted!r}, start_from={newest.path!r})"
+    return f"Begin from its newest one: .run({job!r}, start_from={(read_cut(newest.path).name or newest.cut)!r})"
 
 
 def _cuts(folders: Sequence[CutFolder]) -> str:

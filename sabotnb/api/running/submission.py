@@ -17,7 +17,7 @@ from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
 from sabotnb.api.handles.savepoints import StartFrom, cut_to_start_from
 from sabotnb.api.running.bounds import compile_bounded
-from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, policy_of
+from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, checkpointing_of, policy_of
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
 from sabotnb.api.running.kept_state import KeptState, kept_of_running
 from sabotnb.api.running.late_files import warn_of_late_files
@@ -25,6 +25,7 @@ from sabotnb.api.running.left_state import refuse_rows_twice
 from sabotnb.api.running.lowering import lower
 from sabotnb.api.running.pulling import Callback, LiveRows, Puller, Take
 from sabotnb.api.verbs.targets import Target
+from sabotnb.api.verbs.verb_options import Duration
 from sabotnb.errors import CheckpointError, GraphError
 from sabotnb.execution import job_request, strategy
 from sabotnb.graph import JobGraph, Operator, Sink
@@ -61,7 +62,7 @@ class RunOptions:
     parallelism: int | None = None
     placement: str = ROUND_ROBIN
     optimize: bool = True
-    checkpoint: Checkpointing | None = ALWAYS
+    checkpoint: Checkpointing | Duration | None = ALWAYS
     start_from: StartFrom = None
     drop_state: tuple[str, ...] = ()
     fresh: bool = False
@@ -133,7 +134,7 @@ def _run(
     if options.fresh and options.start_from is not None:
         raise CheckpointError("fresh=True begins from nothing, and start_from= from saved state: leave one of them out")
     client = session.cluster.jobs
-    checkpoint = policy_of(options.checkpoint, compiled.graph, one_host=session.cluster.is_one_host)
+    checkpoint = policy_of(checkpointing_of(options.checkpoint), compiled.graph, one_host=session.cluster.is_one_host)
     cut = cut_to_start_from(options.start_from, name, checkpoint.storage if checkpoint else None)
 
     unnamed = name is None

@@ -1,3 +1,5 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from sabotnb.api.handles.savepoints import Savepoint, checkpoints_frame, cut_to_start_from
@@ -44,7 +46,7 @@ def test_a_savepoint_says_what_it_is_and_where():
 def test_a_run_starts_from_a_savepoint_its_path_its_name_or_its_number(tmp_path):
     stored = cut()
     path = write_cut(str(tmp_path), stored)
-    for given in (Savepoint(stored, str(tmp_path)), path, "before", 3):
+    for given in (Savepoint(stored, str(tmp_path)), path, "before", 3, np.int64(3)):
         assert cut_to_start_from(given, "hours", str(tmp_path)).cut == 3
     assert cut_to_start_from(None, "hours", str(tmp_path)) is None
 
@@ -53,14 +55,20 @@ def test_a_run_starts_from_a_savepoint_its_path_its_name_or_its_number(tmp_path)
     ("given", "job", "message"),
     [
         (True, "hours", r"start_from=True is a bool, not a checkpoint"),
+        (
+            pd.Series({"id": 3, "kind": "savepoint"}),
+            "hours",
+            r"start_from=id .* is a Series, not a checkpoint",
+        ),
         (2.5, "hours", r"start_from=2.5 is a float, not a checkpoint"),
         (
             3,
             None,
             r"start_from=3 names a checkpoint of a job, and this run has no name\. .*\.run\('hours', start_from=3\)",
         ),
-        ("after", "hours", r"job 'hours' has no checkpoint 'after' in .*; it has 'before'"),
-        ("before", "days", r"no checkpoint of job 'days' in .*; there are some of 'hours'"),
+        ("after", "hours", r"no checkpoint 'after' in .*; it has 'before'\. .*\.run\('hours', start_from='before'\)"),
+        (99, "hours", r"no checkpoint 99 in .*\.run\('hours', start_from='before'\)"),
+        ("before", "days", r"there are some of 'hours'\. .*path: \.run\('days', start_from='.*/hours/7/3-e1'\)"),
         ("missing/path", "hours", r"missing"),
     ],
 )

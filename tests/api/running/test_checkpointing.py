@@ -1,9 +1,12 @@
+from datetime import timedelta
+
 import pytest
 
 import sabotnb as sb
-from sabotnb.api.running.checkpointing import ALWAYS, policy_of
+from sabotnb.api.running.checkpointing import ALWAYS, checkpointing_of, policy_of
 from sabotnb.api.running.lowering import lower
 from sabotnb.errors import CheckpointError, TypeMismatch
+from sabotnb.expr import duration_us
 from sabotnb.protocol import CheckpointPolicy
 
 GRAPH = lower([sb.Stream.from_rate(10).sink_callback(print).target.flow]).graph
@@ -44,6 +47,20 @@ def test_asking_for_checkpoints_on_several_hosts_needs_a_shared_folder():
 def test_what_cannot_be_is_refused(wrong):
     with pytest.raises(CheckpointError, match=r"sb\.checkpoint\("):
         sb.checkpoint(**wrong)
+
+
+@pytest.mark.parametrize("given", ["5s", timedelta(seconds=5), sb.checkpoint("5s")])
+def test_a_time_alone_says_how_often(given):
+    checkpointing = checkpointing_of(given)
+    assert checkpointing is not None
+    assert duration_us(checkpointing.every) == 5_000_000
+    assert checkpointing_of(None) is None
+
+
+@pytest.mark.parametrize("given", [True, False, 5, {"every": "5s"}])
+def test_what_is_no_time_is_refused_with_a_line_that_runs(given):
+    with pytest.raises(CheckpointError, match=r"checkpoint=.* \.run\(checkpoint=sb\.checkpoint\('60s'\)\)"):
+        checkpointing_of(given)
 
 
 def test_a_bare_number_is_no_duration():
