@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,6 +74,18 @@ def cut_to_start_from(given: StartFrom, job: str | None, storage: str | None) ->
             f"Name it as that job: .run('hours', start_from={given!r}), or pass the path of the checkpoint"
         )
     return cut_to_begin(storage or str(data_root() / "checkpoints"), job, chosen)
+
+
+def check_dropped(cut: StoredCut, drop_state: Sequence[str]) -> None:
+    """Raise CheckpointError if ``drop_state`` names operators that ``cut`` does not have."""
+    known = [operator for chain in cut.operators.values() for operator in chain]
+    for name in drop_state:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0) or [name]
+            raise CheckpointError(
+                f"drop_state names {name!r}, and {cut.kind.value} {cut.cut} of {cut.run.job!r} has "
+                f"{', '.join(map(repr, known))}. Name one of these, or leave it out: .run(drop_state={near!r})"
+            )
 
 
 def chosen_checkpoint(given: StartFrom) -> StoredCut | str | int | None:

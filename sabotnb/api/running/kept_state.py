@@ -61,16 +61,17 @@ def kept_state(old: JobLevels, new: JobGraph, drop_state: Collection[str]) -> Ke
     """
     logical = old.logical
     saved, now = state_meanings(logical), state_meanings(new)
+    known = [name for name in drop_state if name in logical.operators]  # so that advice repeats no misspelt name
     matched: set[str] = set()
     for operator in logical.operators.values():
         if operator.id in drop_state:
             continue
         if difference := _difference(operator, logical, new):
             if has_state(operator):
-                raise CheckpointError(_refusal(operator.id, difference, drop_state))
+                raise CheckpointError(_refusal(operator.id, difference, known))
             continue
         if operator.id in saved and (change := changed_meaning(saved[operator.id], now[operator.id])):
-            raise CheckpointError(_misfit(operator.id, change, drop_state))
+            raise CheckpointError(_misfit(operator.id, change, known))
         matched.add(operator.id)
     stateful = [operator.id for operator in logical.operators.values() if has_state(operator)]
     begins = [operator.id for operator in new.operators.values() if has_state(operator)]

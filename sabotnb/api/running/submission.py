@@ -15,7 +15,7 @@ import pyarrow as pa
 from sabotnb import connectors, plan, text_limits
 from sabotnb.api import job_naming
 from sabotnb.api.handles.job import Job
-from sabotnb.api.handles.savepoints import StartFrom, cut_to_start_from
+from sabotnb.api.handles.savepoints import StartFrom, check_dropped, cut_to_start_from
 from sabotnb.api.running.bounds import compile_bounded
 from sabotnb.api.running.checkpointing import ALWAYS, Checkpointing, checkpointing_of, policy_of
 from sabotnb.api.running.compiling import CompiledJob, check_outputs, sources
@@ -137,6 +137,8 @@ def _run(
     checkpoint = policy_of(checkpointing_of(options.checkpoint), compiled.graph, one_host=session.cluster.is_one_host)
     cut = cut_to_start_from(options.start_from, name, checkpoint.storage if checkpoint else None)
 
+    if cut is not None:
+        check_dropped(cut, options.drop_state)
     unnamed = name is None
 
     def start(job_name: str) -> Started:

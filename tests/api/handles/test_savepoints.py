@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sabotnb.api.handles.savepoints import Savepoint, checkpoints_frame, cut_to_start_from
+from sabotnb.api.handles.savepoints import Savepoint, check_dropped, checkpoints_frame, cut_to_start_from
 from sabotnb.errors import CheckpointError
 from sabotnb.protocol import (
     CheckpointStatus,
@@ -76,6 +76,13 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, given, job, message):
     write_cut(str(tmp_path), cut())
     with pytest.raises(CheckpointError, match=message):
         cut_to_start_from(given, job, str(tmp_path))
+
+
+def test_only_operators_of_the_savepoint_can_be_dropped():
+    check_dropped(cut(), ("window_0",))
+    message = r"drop_state names 'window0', and savepoint 3 of 'hours' has 'window_0'\. .*\(drop_state=\['window_0'\]\)"
+    with pytest.raises(CheckpointError, match=message):
+        check_dropped(cut(), ("window_0", "window0"))
 
 
 def test_checkpoints_are_a_frame():
