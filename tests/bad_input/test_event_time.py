@@ -185,6 +185,12 @@ def test_the_operator_that_dropped_event_time_is_named(how):
         write().asof_join(timed(), on="k")
 
 
+def test_the_options_of_a_dropped_event_time_are_kept():
+    dropped = rows().with_event_time("t", max_delay="1s", idle="2m").filter(col("x") > 0).map(lambda batch: batch)
+    with pytest.raises(SchemaError, match=r"write \.with_event_time\('t', max_delay='1s', idle='2m'\) behind it"):
+        dropped.window(HOURS)
+
+
 def test_inputs_with_different_event_times_are_named():
     other = rows().with_columns(u=col("t"))
     both = other.with_event_time("t").union(other.with_event_time("u"))

@@ -7,7 +7,8 @@ from sabotnb.api.stream_node import StreamNode, StreamPlan, nodes_of
 from sabotnb.api.verbs.event_time_verb import ROW_VERBS
 from sabotnb.api.verbs.verb_options import is_time
 from sabotnb.errors import SchemaError
-from sabotnb.graph import Project, Source, Union
+from sabotnb.expr import duration_text
+from sabotnb.graph import EventTime, Project, Source, Union
 
 
 def no_event_time(flow: StreamPlan, verb: str, whose: str = "the stream") -> SchemaError:
@@ -26,14 +27,27 @@ def _why(flow: StreamPlan, verb: str) -> str:
         named = ", ".join(map(repr, times))
         return f", as the inputs of {name} have different ones ({named}): give them one name, as in .rename({{...}})"
     column = times[0]
+    declare = f".with_event_time({column!r}{_options(node)})"
     dropped = f", as {name} dropped event time {column!r}"
     if end.side is not None or not _is_near_source(node):
         return f"{dropped}: call {verb} before it"
     if column in node.schema.names and is_time(node.schema.field(column).type):
-        return f"{dropped}: write .with_event_time({column!r}) behind it"
+        return f"{dropped}: write {declare} behind it"
     if isinstance(node.spec, Project) and column not in node.schema.names:
         return f"{dropped}: keep {column!r} there, as in .select(..., {column!r})"
-    return f"{dropped}: return {column!r} as a timestamp there, and write .with_event_time({column!r}) behind it"
+    return f"{dropped}: return {column!r} as a timestamp there, and write {declare} behind it"
+
+
+def _options(node: StreamNode) -> str:
+    """The options with which the source above ``node`` declares event time, as they continue a call."""
+    while node.inputs:
+        node = node.inputs[0].node
+    time = node.spec.timing if isinstance(node.spec, Source) else None
+    default = EventTime("")
+    given = {name: getattr(time or default, name) for name in ("max_delay", "idle")}
+    return "".join(
+        f", {name}={duration_text(value)!r}" for name, value in given.items() if value != getattr(default, name)
+    )
 
 
 def _where_it_ends(flow: StreamPlan) -> StreamPlan | None:
