@@ -68,7 +68,7 @@ class Edits:
         if isinstance(stopped.value, StoredCut):
             again = replace(old.request, start_from=stopped.value, drop_state=())
             return await self._begin(replace(request, start_from=stopped.value), blobs, again, kept, began)
-        return stopped if old.goes_on else await self._submit(request, blobs)
+        return _goes_on(stopped, old) if old.goes_on else await self._submit(request, blobs)
 
     async def _begin(self, request: JobRequest, blobs: Blobs, old: JobRequest, kept: Blobs, began: float) -> Reply:
         """Begin a run of ``request``, or one of ``old`` if that fails."""
@@ -104,6 +104,17 @@ class Edits:
         end = self._loop.time() + PATIENCE_SECONDS
         while not done() and (run.state is JobState.DEPLOYING or self._loop.time() < end):
             await self._changes.wait_changed((run.name,), WAIT_SECONDS)
+
+
+def _goes_on(reply: Reply, old: JobRun) -> Reply:
+    """``reply``, the failure of the savepoint that was to stop ``old``, with what that means for the edit."""
+    if reply.failure is None:
+        return reply
+    then = (
+        f"Job {old.name!r} goes on as it was before the change. If it cannot save its state where it keeps it, begin "
+        f"without: .run({old.name!r}, fresh=True)"
+    )
+    return replace(reply, failure=replace(reply.failure, advice="\n".join(filter(None, (reply.failure.advice, then)))))
 
 
 def _from_same_cut(request: JobRequest, old: JobRun) -> JobRequest:

@@ -123,6 +123,18 @@ def test_state_that_is_named_is_dropped(env: sb.Env, tmp_path: Path) -> None:
     assert written(tmp_path / "out")[0]["n"] == result.rows_in < N
 
 
+def test_a_job_that_cannot_save_its_state_goes_on_and_can_begin_without(env: sb.Env, tmp_path: Path) -> None:
+    nowhere = sb.checkpoint("60s", storage="/proc/nope")
+    first = begun(totals().sink_parquet(tmp_path / "out").run("unsaved", checkpoint=nowhere))
+    changed = totals(low=-1).sink_parquet(tmp_path / "out")
+    storage = sb.checkpoint("60s", storage=tmp_path / "ckpt")
+    with pytest.raises(errors.CheckpointError, match=r"goes on as it was .*\.run\('unsaved', fresh=True\)"):
+        changed.run("unsaved", checkpoint=storage)
+    assert first.status.state == "RUNNING"
+    changed.run("unsaved", checkpoint=storage, fresh=True).wait(timeout=60)
+    assert written(tmp_path / "out") == [TOTAL]
+
+
 def test_a_fresh_run_begins_from_nothing(env: sb.Env, tmp_path: Path) -> None:
     begun(totals().sink_parquet(tmp_path / "out").run("again"))
     job = totals(low=-1).sink_parquet(tmp_path / "out").run("again", fresh=True)
