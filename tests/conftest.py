@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from itertools import count
 
@@ -18,6 +19,14 @@ _NUMBERS = count()
 def own_data(monkeypatch):
     """Give the clusters of each test a job store of their own; those that tests share keep the one of all."""
     monkeypatch.setenv("SABOTNB_DATA", f"{_DATA}/{next(_NUMBERS)}")
+
+
+@pytest.fixture
+def interrupts():
+    """Let SIGINT raise KeyboardInterrupt, as in a session; processes of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_unconfigure():

@@ -101,11 +101,11 @@ class Chain:
 
     def open(self, context: Callable[[Node], OperatorContext]) -> None:
         """Open the operators from the last to the first, so that an operator opens after its successor is ready."""
-        for position, (node, operator, _, keys) in reversed([*enumerate(self._stages)]):
+        for position, (node, operator, _, keys, returns) in reversed([*enumerate(self._stages)]):
             ctx = context(node)
             self._steps.run(node, "open", partial(operator.open, ctx))
             self._opened += 1
-            unsent = self._unsent[position] = UnsentResults(keys, ctx.groups)
+            unsent = self._unsent[position] = UnsentResults(keys, ctx.groups, returns)
             self.states[node.id] = {**ctx.states, unsent.spec: unsent}
 
     def allow_cuts(self, due: Callable[[], bool], cut: Callable[[], Iterator[Item]]) -> None:
@@ -198,7 +198,7 @@ class Chain:
         """Continue from a cut: the operators are open, and their states loaded."""
         ids = [*(stage.node.id for stage in self._stages), ""]
         self._watermarks = [event_times.get(name, MIN_WATERMARK) for name in ids]
-        for node, operator, _, _ in reversed(self._stages):
+        for node, operator, *_ in reversed(self._stages):
             self._steps.run(node, "restored", partial(operator.restored, memos.get(node.id, ())))
 
     def prepare(self) -> tuple[Committable, ...]:
@@ -215,14 +215,14 @@ class Chain:
         """Return the number of keys and bytes in the state of all operators."""
         sizes = [
             self._steps.run(node, "size", state.size)
-            for node, _, _, _ in self._stages
+            for node, *_ in self._stages
             for state in self.states.get(node.id, {}).values()
         ]
         return sum(keys for keys, _ in sizes), sum(nbytes for _, nbytes in sizes)
 
     def awaited(self) -> dict[str, int]:
         """Return the event time that the next results of each operator wait for, if any wait."""
-        times = ((node.id, self._steps.run(node, "awaited", operator.awaited)) for node, operator, _, _ in self._stages)
+        times = ((node.id, self._steps.run(node, "awaited", operator.awaited)) for node, operator, *_ in self._stages)
         return {name: us for name, us in times if us is not None}
 
     def close(self) -> list[BaseException]:
@@ -231,7 +231,7 @@ class Chain:
         self.allow_cuts(lambda: False, lambda: iter(()))  # they refer to the input, which refers to the chain
         opened, self._opened = self._stages[len(self._stages) - self._opened :], 0
         errors: list[BaseException] = []
-        for node, operator, _, _ in opened:
+        for node, operator, *_ in opened:
             try:
                 self._steps.run(node, "close", operator.close)
             except BaseException as error:  # noqa: BLE001 - the next operator has to be closed too; the caller reports
@@ -268,7 +268,7 @@ class Chain:
         us = self._watermarks[position]
         if us == self._watermarks[position + 1] or self._holds_results(position):
             return False
-        node, operator, _, _ = self._stages[position]
+        node, operator, _, *_ = self._stages[position]
         released = self._steps.run(node, "output_watermark", partial(operator.output_watermark, us))
         return self._rises(position + 1, min(released, us))
 
@@ -300,7 +300,7 @@ class Chain:
         self._divided = None
 
     def _is_divisible(self, call: OperatorCall) -> bool:
-        node, operator, _, _ = self._stages[call.position]
+        node, operator, *_ = self._stages[call.position]
         return call.step == "on_end" and self._steps.run(node, "divisible", operator.divisible)
 
     def _next(self, call: OperatorCall, *, first: bool) -> Out | CallOver:
@@ -361,7 +361,7 @@ class Chain:
         return call
 
     def _processed(self, position: int, port: int, batch: pa.RecordBatch) -> OperatorCall:
-        node, operator, _, _ = self._stages[position]
+        node, operator, *_ = self._stages[position]
         delayed = self._meets_delayed and is_delayed(batch)
         rows = without_clock(batch) if delayed else batch
         if operator is self._sink:  # it returns no rows that could be counted behind it
@@ -379,7 +379,7 @@ class Chain:
         method: Callable[[Operator], Iterable[Out]],
         batch: pa.RecordBatch | None = None,
     ) -> OperatorCall:
-        node, operator, _, _ = self._stages[position]
+        node, operator, *_ = self._stages[position]
         outs = self._steps.run(node, step, lambda: started(method(operator)), batch)
         return OperatorCall(position, step, batch, iter(outs), complete=isinstance(outs, tuple))
 

@@ -27,13 +27,14 @@ Item: TypeAlias = Emission | Watermark | Status | Marker | Cut | None
 class Stage(NamedTuple):
     """An operator of the chain, the node of the graph that it was created from, and if its output has event time.
 
-    ``keys`` are the columns of its output by which rows are divided over tasks.
+    ``keys`` are the columns of its output by which rows are divided over tasks, ``returns`` is the schema it has.
     """
 
     node: Node
     operator: Operator
     timed: bool = True
     keys: Keys = ()
+    returns: pa.Schema | None = None
 
 
 class PassThrough(Operator):

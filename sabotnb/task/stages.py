@@ -32,8 +32,9 @@ def make_stages(vertex: Vertex, makers: Makers, steps: Steps, pulled: ResultOutp
             steps.run(node, "open", lambda: _make(node, schemas, makers, pulled)),  # noqa: B023 - called at once
             timed=node.id not in vertex.untimed,
             keys=keys_behind(node.spec),
+            returns=returns,
         )
-        for node, schemas in zip(vertex.operators, inputs, strict=False)
+        for node, schemas, returns in zip(vertex.operators, inputs, [*vertex.schemas, None], strict=False)
     ]
 
 

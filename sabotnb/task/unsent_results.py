@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from sabotnb.blobs import ipc_bytes
+from sabotnb.errors import CheckpointError
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol import UNSENT, Out, Scope, StateSpec
 
@@ -35,14 +36,16 @@ SCHEMA = pa.schema([("side", pa.string()), ("rows", pa.large_binary())])
 class UnsentResults:
     """Results of one operator in the order in which they will be sent; implements ``protocol.KeyedState``.
 
-    With ``keys``, columns of the main output, rows belong to ``groups`` key groups.
+    With ``keys``, columns of the main output, rows belong to ``groups`` key groups. Rows that are loaded must have the
+    types of ``returns``, as no other operator may have computed them.
     """
 
-    def __init__(self, keys: Sequence[str], groups: int) -> None:
+    def __init__(self, keys: Sequence[str], groups: int, returns: pa.Schema | None = None) -> None:
         self.spec = StateSpec(UNSENT, Scope.KEYED if keys else Scope.TASK)
         self.schema = SCHEMA
         self._keys = tuple(keys)
         self._groups = groups if keys else 1
+        self._returns = returns
         self._outs: deque[Out] = deque()
         self._nbytes = 0
 
@@ -79,7 +82,19 @@ class UnsentResults:
         for batch in batches:
             for side, data in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 for rows in pa.ipc.open_stream(data):
+                    if side is None:
+                        self._check(rows.schema)
                     self.add(rows if side is None else (side, rows))
+
+    def _check(self, saved: pa.Schema) -> None:
+        for field in self._returns or ():
+            before = saved.field(field.name).type if field.name in saved.names else None
+            if before is None or not before.equals(field.type):
+                raise CheckpointError(
+                    f"the results that were not sent at the checkpoint have {field.name!r} as {before or 'no column'}, "
+                    f"and the operator returns {field.type} now. Change it back, or begin without saved state: "
+                    ".run(..., fresh=True)"
+                )
 
     def drop(self, group: int) -> None:
         kept = [out for number in self.groups() if number != group for out in self.freeze([number]).of_group(number)]

@@ -8,7 +8,7 @@ import sabotnb as sb
 SHORT_LEASES = {"HEARTBEAT_SECONDS": "0.2", "AGENT_LOST_SECONDS": "2", "BATCH_ROWS": "128"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mortal():
     with pytest.MonkeyPatch.context() as environment:
         for name, value in SHORT_LEASES.items():

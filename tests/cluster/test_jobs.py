@@ -170,6 +170,7 @@ def test_results_that_were_read_to_their_end_do_not_stay_on_the_agents(cluster):
     assert waiting_results(cluster, "read") == [0, 0]
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_ends_the_waiting_and_not_the_job(cluster):
     run = submit(cluster, "interrupted", endless())
     with (

@@ -221,6 +221,7 @@ def test_closing_the_iterator_ends_an_endless_job():
         assert next(batches).column("x").to_pylist() == [1]
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_while_waiting_for_rows_ends_the_job():
     class Interrupts(Operator):
         """Interrupts the reading thread as a user at the keyboard does, and returns no rows."""

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+from sabotnb.errors import CheckpointError
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol import Scope
 from sabotnb.task import unsent_results
@@ -108,3 +109,10 @@ def test_results_are_limited_by_their_bytes(monkeypatch):
 
 def test_empty_results_are_not_kept():
     assert not unsent([main(), ("late", main())])
+
+
+def test_results_of_other_types_are_refused():
+    frozen = unsent([main(1)], keys=()).freeze([0])
+    restored = UnsentResults((), 1, pa.schema({"k": pa.string(), "n": pa.float64()}))
+    with pytest.raises(CheckpointError, match="have 'n' as int64, and the operator returns double now"):
+        restored.load(0, frozen.export(0))
