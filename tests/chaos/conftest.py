@@ -1,4 +1,4 @@
-"""One cluster of two worker processes for all chaos runs, which declares silent workers lost after two seconds."""
+"""One cluster of two worker processes for the chaos runs of a file; it declares silent workers lost after 2 seconds."""
 
 import psutil
 import pytest
