@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 
-from sabotnb.errors import SabotnbError
+from sabotnb.errors import SabotnbError, StoreUnavailable
 from sabotnb.job_store import JobStore
 
 
@@ -77,11 +77,16 @@ def _serve(connection: Connection, url: str) -> None:
     store = None
     while True:
         method, arguments = connection.recv()
-        try:
-            store = store or JobStore.open(url)
-            connection.send(getattr(store, method)(*arguments))
-        except SabotnbError as error:
-            connection.send(error)
+        result = None
+        while result is None:
+            try:
+                store = store or JobStore.open(url)
+                result = (getattr(store, method)(*arguments),)
+            except StoreUnavailable:  # fifty others held it for ten seconds: ask again, as a scheduler does
+                continue
+            except SabotnbError as error:
+                result = (error,)
+        connection.send(*result)
 
 
 def _fork(address: str, url: str, count: int) -> None:
