@@ -1,22 +1,11 @@
 """Faults in the data of a source are logged once per operator and run, whichever task finds them."""
 
-import logging
-
 import pytest
 
 import sabotnb as sb
 from sabotnb.protocol import Attempt, RunId, SourceWarned, TaskId
 from sabotnb.task import SourceWarnings
 from sabotnb.task.source_warnings import MOST_JOBS
-
-LOGGER = "sabotnb.task.source_warnings"
-
-
-@pytest.fixture(autouse=True)
-def heard(caplog, monkeypatch):
-    """Let the warnings through, whatever libraries have done to the loggers of this process."""
-    monkeypatch.setattr(logging.getLogger(LOGGER), "disabled", False)
-    caplog.set_level("WARNING", logger=LOGGER)
 
 
 def warned(run=1, operator="a", kind="order", job="late", index=0):
