@@ -59,13 +59,15 @@ Read: TypeAlias = ResultBatch | Rewind
 class _TaskRows:
     """What was read of a task, and where its agent is; ``lost`` while it is looked for.
 
-    ``over``: its agent has no more rows of it, which is right if the run has ended at a savepoint.
+    ``over``: its agent has no more rows of it, which is right if the run has ended at a savepoint. ``asked`` is the
+    epoch of the place where it was asked last.
     """
 
     agent: str = ""
     address: str = ""
     lost: bool = True
     over: bool = False
+    asked: int = 0
     seq: int = 0
     epoch: int = FIRST_EPOCH
 
@@ -121,12 +123,13 @@ class ResultReader:
         """Note where the tasks are, and go on reading from those that were looked for."""
         if isinstance(status, RunStatus):
             placed = [task for task in status.tasks if task.vertex == self._vertex]
-            if not placed or (self._tasks and status.state.terminal):
+            epoch = max((task.attempt.epoch for task in placed), default=0)
+            if not placed or (epoch <= self._placed and status.state.terminal):
                 if status.state is not JobState.FINISHED or not all(rows.over for rows in self._tasks if rows.lost):
                     self._miss()
                 return
             self._tasks = self._tasks or [_TaskRows() for _ in placed]
-            self._placed = max(task.attempt.epoch for task in placed)
+            self._placed = epoch
             for rows, task in zip(self._tasks, placed, strict=True):
                 rows.agent, rows.address = task.agent, status.addresses.get(task.agent, self._nowhere())
         elif status is None:
@@ -136,8 +139,7 @@ class ResultReader:
             self._look()
         for index, rows in enumerate(self._tasks):
             if rows.lost:
-                rows.lost = rows.over = False
-                self._ask(index, self._pull(index))
+                self._ask_for_rows(index)
 
     def _rows(self, index: int, answer: Future[Any]) -> Iterator[Read]:
         task = self._tasks[index]
@@ -151,18 +153,19 @@ class ResultReader:
                 yield Rewind(index, seq)
             task.seq, task.epoch = seq, epoch
         first, task.seq = seq - len(batches), seq
-        ahead = not (ended or over or self._one_by_one)
+        ahead = bool(batches) and not (ended or over or self._one_by_one)
         if ahead:
-            self._ask(index, self._pull(index))  # travels while these rows are used
+            self._ask_for_rows(index)  # travels while these rows are used
         for number, data in enumerate(batches, first):
             self._heed()
             for batch in pa.ipc.open_stream(data):
                 yield ResultBatch(index, number, batch)
-        if over:
-            task.over = True
+        elsewhere = not (batches or ended) and epoch < task.asked  # not there in time: it may have begun once more
+        if over or elsewhere:
+            task.over = over
             self._lose(index)
         elif not ended and not ahead:
-            self._ask(index, self._pull(index))
+            self._ask_for_rows(index)
         elif ended and batches:
             self._acknowledged.append(self._start(self._pull(index, seconds=0)))
 
@@ -181,10 +184,23 @@ class ResultReader:
             raise self._missing
 
     def _lose(self, index: int) -> None:
-        """The agent of a task has no more rows of it, or does not answer: look for the task in a later epoch."""
-        self._tasks[index].lost = True
+        """An agent has no more rows of a task, or does not answer: ask for them where the task is in a later epoch.
+
+        That place may be known already, from the search for another task.
+        """
+        task = self._tasks[index]
+        if task.asked < self._placed:
+            self._ask_for_rows(index)
+            return
+        task.lost = True
         if PLACE not in self._asked.values():
             self._look()
+
+    def _ask_for_rows(self, index: int) -> None:
+        task = self._tasks[index]
+        task.lost = task.over = False
+        task.asked = self._placed
+        self._ask(index, self._pull(index))
 
     def _look(self) -> None:
         seconds = LOOK_SECONDS if self._tasks else WATCH_SECONDS
@@ -232,6 +248,7 @@ class ResultReader:
             "index": index,
             "seq": task.seq,
             "epoch": task.epoch,
+            "since": task.asked,
             "max_bytes": ONE_BY_ONE_BYTES if self._one_by_one else PULL_BYTES,
             "wait": seconds,
         }

@@ -27,7 +27,16 @@ class ResultServer:
         self._closed = False
 
     async def answer(
-        self, results: Results, run: RunId, operator: str, index: int, seq: int, epoch: int, max_bytes: int, wait: float
+        self,
+        results: Results,
+        run: RunId,
+        operator: str,
+        index: int,
+        seq: int,
+        epoch: int,
+        max_bytes: int,
+        since: int,
+        wait: float,
     ) -> Answer:
         """Pull as ``Results.pull_nowait`` does; waits up to ``wait`` seconds for a batch or the end.
 
@@ -45,7 +54,7 @@ class ResultServer:
         with results.listening(run, operator, index, tell):
             while not self._closed:
                 changed.clear()
-                look = partial(results.pull_nowait, run, operator, index, seq, epoch, max_bytes)
+                look = partial(results.pull_nowait, run, operator, index, seq, epoch, max_bytes, since)
                 try:
                     pulled, batches = await loop.run_in_executor(self._encoders, look)
                 except StaleMessage:

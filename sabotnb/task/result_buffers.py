@@ -77,6 +77,7 @@ class ResultBuffer:
     """The unread batches of one collecting task; with ``keep``, the last rows only.
 
     ``changed`` is called with ``lock`` held when there are new batches or the end, ``wake`` when batches were dropped.
+    ``epoch`` is that of its task.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class ResultBuffer:
         keep: int | None = None,
         epoch: int = FIRST_EPOCH,
     ) -> None:
-        self._epoch = epoch
+        self.epoch = epoch
         self._begin: int | None = 0
         self._over = False
         self._lock = lock
@@ -165,10 +166,10 @@ class ResultBuffer:
         told from where it has to read again; for one of a later epoch there is nothing here.
         """
         with self._lock:
-            if self._begin is None or (epoch is not None and epoch > self._epoch):
-                return Pulled(seq, (), ended=False, epoch=self._epoch if epoch is None else epoch)
-            if epoch is not None and epoch < self._epoch:
-                return Pulled(min(seq, self._begin), (), ended=False, epoch=self._epoch)
+            if self._begin is None or (epoch is not None and epoch > self.epoch):
+                return Pulled(seq, (), ended=False, epoch=self.epoch if epoch is None else epoch)
+            if epoch is not None and epoch < self.epoch:
+                return Pulled(min(seq, self._begin), (), ended=False, epoch=self.epoch)
             acknowledged = min(max(seq - self._first, 0), len(self._batches))
             for _ in range(acknowledged):
                 self._drop_first()
@@ -182,7 +183,7 @@ class ResultBuffer:
             is_last = len(batches) == len(self._batches)
             over = self._over and not self._ended and is_last
             following = self._first + len(batches)
-            pulled = Pulled(following, tuple(batches), self._ended and is_last, self._epoch, over)
+            pulled = Pulled(following, tuple(batches), self._ended and is_last, self.epoch, over)
         if acknowledged:
             self._wake()
         return pulled
@@ -289,11 +290,12 @@ class Results:
         return buffer
 
     def pull_nowait(
-        self, run: RunId, operator: str, index: int, seq: int, epoch: int, max_bytes: int
+        self, run: RunId, operator: str, index: int, seq: int, epoch: int, max_bytes: int, since: int = FIRST_EPOCH
     ) -> tuple[Pulled, list[bytes]]:
         """Acknowledge the batches of one task before number ``seq`` and return the next ones; 0 is the first batch.
 
-        A second call with the same ``seq`` returns the same batches again. The reader has read those of ``epoch``.
+        A second call with the same ``seq`` returns the same batches again. The reader has read those of ``epoch``, and
+        knows that the task is here since epoch ``since``: a buffer of an earlier one has nothing for it.
 
         Returns:
             The answer without its batches, and these as Arrow IPC streams of one batch each, of about ``max_bytes``
@@ -303,7 +305,7 @@ class Results:
             StaleMessage: the run's results have been released.
         """
         buffer = self._of(run).buffers.get((operator, index))
-        if buffer is None:
+        if buffer is None or buffer.epoch < since:
             return Pulled(seq, (), ended=False, epoch=epoch), []
         pulled = buffer.take_nowait(seq, max_bytes, epoch)
         return replace(pulled, batches=()), [ipc_bytes(batch.schema, [batch]) for batch in pulled.batches]

@@ -113,9 +113,6 @@ def test_a_job_that_starts_again_waits_for_the_storage_of_its_checkpoints(mortal
     assert_every_window_once(folder)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="known: a live task that ends before its client has read its rows may lose them in a restart"
-)
 def test_a_callback_and_a_live_table_have_each_row_once_after_a_worker_was_killed(mortal, folder):
     stored = {}
 

@@ -26,7 +26,7 @@ class Agent:
         return self.results.open(RUN, "sink", index, lambda: None)
 
     async def pull(self, index, seq=0, wait=60):
-        answer = await self.pulls.answer(self.results, RUN, "sink", index, seq, FIRST_EPOCH, 1 << 20, wait)
+        answer = await self.pulls.answer(self.results, RUN, "sink", index, seq, FIRST_EPOCH, 1 << 20, FIRST_EPOCH, wait)
         following, payloads, ended, *_ = answer
         return following, [row for data in payloads for row in pa.ipc.open_stream(data).read_all().to_pylist()], ended
 

@@ -221,6 +221,16 @@ def test_a_buffer_of_an_earlier_epoch_has_nothing_for_its_reader(results, woken)
     assert answer(results, 7, epoch=2) == (Pulled(7, (), ended=False, epoch=2), [])
 
 
+def test_a_buffer_of_an_earlier_epoch_is_not_over_for_who_knows_that_its_task_comes_back(results, woken):
+    buffer = open_buffer(results, woken)
+    buffer.put(batch(1))
+    buffer.abandon()
+    nothing = Pulled(3, (), ended=False, epoch=1)
+    assert results.pull_nowait(RUN, "sink", 0, 3, 1, EVERYTHING, since=2) == (nothing, [])
+    restored(results, woken, Unread(next=3)).put(batch(4))
+    assert results.pull_nowait(RUN, "sink", 0, 3, 1, EVERYTHING, since=2)[0] == Pulled(3, (), ended=False, epoch=2)
+
+
 def test_a_task_that_ends_before_its_stream_is_over_once_its_rows_are_read(results, woken):
     output = ResultOutput(open_buffer(results, woken), Config())
     output.emit(batch(1))
