@@ -21,7 +21,8 @@ def with_kept(failed: Failure, job: JobRun) -> Failure:
     if job.cuts.kept:
         message = message.replace(failure.NOTHING_COMMITTED, "What its checkpoints have committed stays.")
     cut = job.cuts.last or job.request.start_from
-    if cut is None or cut.run.job != job.name or "start_from=" in message + failed.advice:
+    told = any(way in message + failed.advice for way in ("start_from=", "fresh=True"))
+    if cut is None or cut.run.job != job.name or told:
         return replace(failed, message=message)
     goes_on = f"Its state is kept. To go on from {cut.kind.value} {cut.cut}: .run({job.name!r}, start_from={cut.cut})"
     return replace(failed, message=message, advice="\n".join(filter(None, (failed.advice, goes_on))))

@@ -689,3 +689,11 @@ def test_a_run_that_fails_says_how_a_corrected_job_goes_on(cluster):
     assert job.failure.advice == (
         "Correct it.\nIts state is kept. To go on from checkpoint 1: .run('job', start_from=1)"
     )
+
+
+def test_a_failure_that_says_what_to_do_about_the_state_is_told_as_it_is(cluster):
+    job = running(cluster)
+    cluster.fire(CutDue)
+    failure = Failure("SinkError", "1 file is gone. Begin without saved state: .run('job', fresh=True)")
+    cluster.feed(Fail("fail", RUN, failure))
+    assert job.failure == failure
