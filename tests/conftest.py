@@ -12,6 +12,10 @@ import pytest
 _DATA = tempfile.mkdtemp(prefix="sabotnb-data-")
 os.environ["SABOTNB_DATA"] = _DATA
 
+# Dask gives its loggers a handler of their own where the root has none. Then pytest captures their records apart, with
+# the handler that captures all others, and a cluster that silences Dask's handlers silences that one.
+logging.getLogger().addHandler(logging.NullHandler())
+
 
 _NUMBERS = count()
 
@@ -20,17 +24,6 @@ _NUMBERS = count()
 def own_data(monkeypatch):
     """Give the clusters of each test a job store of their own; those that tests share keep the one of all."""
     monkeypatch.setenv("SABOTNB_DATA", f"{_DATA}/{next(_NUMBERS)}")
-
-
-@pytest.fixture(autouse=True)
-def heard():
-    """Let warnings be logged, whatever libraries have done to the loggers of this process in tests before."""
-    logging.disable(logging.NOTSET)
-    logging.getLogger().setLevel(logging.WARNING)
-    for name, logger in [*logging.root.manager.loggerDict.items()]:
-        if name.startswith("sabotnb") and isinstance(logger, logging.Logger):
-            logger.disabled, logger.propagate = False, True
-            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

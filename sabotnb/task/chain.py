@@ -268,7 +268,7 @@ class Chain:
         us = self._watermarks[position]
         if us == self._watermarks[position + 1] or self._holds_results(position):
             return False
-        node, operator, _, *_ = self._stages[position]
+        node, operator, *_ = self._stages[position]
         released = self._steps.run(node, "output_watermark", partial(operator.output_watermark, us))
         return self._rises(position + 1, min(released, us))
 
