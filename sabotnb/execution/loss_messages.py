@@ -21,8 +21,8 @@ def with_kept(failed: Failure, job: JobRun) -> Failure:
     if job.cuts.kept:
         message = message.replace(failure.NOTHING_COMMITTED, "What its checkpoints have committed stays.")
     cut = job.cuts.last or job.request.start_from
-    told = any(way in message + failed.advice for way in ("start_from=", "fresh=True"))
-    if cut is None or cut.run.job != job.name or told:
+    advised = any(way in message + failed.advice for way in ("start_from=", "fresh=True"))
+    if cut is None or cut.run.job != job.name or advised:
         return replace(failed, message=message)
     goes_on = f"Its state is kept. To go on from {cut.kind.value} {cut.cut}: .run({job.name!r}, start_from={cut.cut})"
     return replace(failed, message=message, advice="\n".join(filter(None, (failed.advice, goes_on))))
