@@ -2,12 +2,14 @@
 
 A run that starts again goes on in other tasks, perhaps on other agents. The reader hears of it from the agent (the
 buffer is over, or belongs to a later epoch), or because the agent is gone; then it asks the scheduler where the tasks
-are now. Batches that came after the cut from which the run goes on are taken back: ``Rewind``.
+are now. Batches that came after the cut from which the run goes on are taken back: ``Rewind``. An agent whose process
+is suspended answers nothing, and its connection stays open: nothing is expected of it when the task is elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ ONE_BY_ONE_BYTES = 1 << 20
 WATCH_SECONDS = 20.0
 LOOK_SECONDS = 1.0
 """After this time, a task that was lost is asked again where it was: only the connection may have failed."""
+SILENT_SECONDS = PULL_SECONDS + LOOK_SECONDS
+"""An agent that takes longer to answer may hang, or its rows take long to travel."""
 ACKNOWLEDGE_SECONDS = 1.0
 """How long the end of reading waits for agents to confirm that they dropped what was read."""
 
@@ -60,7 +64,7 @@ class _TaskRows:
     """What was read of a task, and where its agent is; ``lost`` while it is looked for.
 
     ``over``: its agent has no more rows of it, which is right if the run has ended at a savepoint. ``asked`` is the
-    epoch of the place where it was asked last.
+    epoch of the place where it was asked last, at ``asked_at`` (seconds of the monotonic clock).
     """
 
     agent: str = ""
@@ -68,6 +72,7 @@ class _TaskRows:
     lost: bool = True
     over: bool = False
     asked: int = 0
+    asked_at: float = 0.0
     seq: int = 0
     epoch: int = FIRST_EPOCH
 
@@ -92,6 +97,7 @@ class ResultReader:
         self._tasks: list[_TaskRows] = []
         self._placed = 0
         """The epoch in which the tasks were found last."""
+        self._looked_at = 0.0
         self._asked: dict[Future[Any], int] = {}
         self._acknowledged: list[Future[Any]] = []
         self._missing: JobFailed | None = None
@@ -102,7 +108,8 @@ class ResultReader:
             self._ask(WATCH, self._watch(Until.OVER, WATCH_SECONDS))
             self._look()
             while self._missing or any(index != WATCH for index in self._asked.values()):
-                answered, _ = wait(self._asked, return_when=FIRST_COMPLETED)
+                answered, _ = wait(self._asked, SILENT_SECONDS, FIRST_COMPLETED)
+                self._heed_silence()
                 for answer in answered:
                     if answer in self._asked:  # _heed may have been quicker
                         yield from self._read(self._asked.pop(answer), answer)
@@ -125,6 +132,7 @@ class ResultReader:
             placed = [task for task in status.tasks if task.vertex == self._vertex]
             epoch = max((task.attempt.epoch for task in placed), default=0)
             if not placed or (epoch <= self._placed and status.state.terminal):
+                self._give_up_lost(status)
                 if status.state is not JobState.FINISHED or not all(rows.over for rows in self._tasks if rows.lost):
                     self._miss()
                 return
@@ -193,16 +201,44 @@ class ResultReader:
             self._ask_for_rows(index)
             return
         task.lost = True
-        if PLACE not in self._asked.values():
-            self._look()
+        self._look()
+
+    def _silent(self) -> list[tuple[Future[Any], int]]:
+        """The questions for rows that have had no answer for a long time, and the indexes of their tasks."""
+        since = time.monotonic() - SILENT_SECONDS
+        asked = ((question, index) for question, index in self._asked.items() if index >= 0 and not question.done())
+        return [(question, index) for question, index in asked if self._tasks[index].asked_at < since]
+
+    def _heed_silence(self) -> None:
+        """Ask elsewhere for the rows of agents that do not answer, and find out where that is."""
+        for question, index in self._silent():
+            if self._tasks[index].asked < self._placed:
+                self._give_up(question)
+                self._ask_for_rows(index)
+            elif time.monotonic() - self._looked_at > LOOK_SECONDS:
+                self._look()
+
+    def _give_up_lost(self, status: RunStatus) -> None:
+        """Wait no longer for agents that do not answer and are lost: the run is over and begins nowhere else."""
+        for question, index in self._silent():
+            if self._tasks[index].agent not in status.addresses:
+                self._give_up(question)
+                self._tasks[index].lost = True
+
+    def _give_up(self, question: Future[Any]) -> None:
+        question.cancel()
+        del self._asked[question]
 
     def _ask_for_rows(self, index: int) -> None:
         task = self._tasks[index]
         task.lost = task.over = False
-        task.asked = self._placed
+        task.asked, task.asked_at = self._placed, time.monotonic()
         self._ask(index, self._pull(index))
 
     def _look(self) -> None:
+        if PLACE in self._asked.values():
+            return
+        self._looked_at = time.monotonic()
         seconds = LOOK_SECONDS if self._tasks else WATCH_SECONDS
         self._ask(PLACE, self._watch(Until.PLACED, seconds, self._placed))
 

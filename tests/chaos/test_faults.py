@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import psutil
 import pyarrow.dataset as ds
 import pytest
 from chaos import Chaos, numbered
@@ -132,6 +133,23 @@ def test_a_callback_and_a_live_table_have_each_row_once_after_a_worker_was_kille
     assert job.wait(60).recoveries == 1
     assert numbered(job.rows["value"], bounded=False) == []
     assert sorted(value for values in stored.values() for value in values) == list(range(job.rows.num_rows))
+
+
+def test_rows_reach_the_client_when_the_worker_that_had_them_is_suspended(mortal, folder):
+    rows = sb.Stream.from_rate(6_000).with_columns(key=col("value") % KEYS).partition_by("key")
+    job = rows.sink_live(keep=10_000_000).run("suspended", checkpoint=every(folder, "1s"))
+    until(lambda: not job.checkpoints().empty and job.rows.num_rows > 8_000, job)
+    suspended = psutil.Process(int(mortal.slots()["pid"].iloc[0]))
+    suspended.suspend()
+    try:
+        until(lambda: job.status.restarts and job.status.state == "RUNNING", job)
+        held = job.rows.num_rows
+        until(lambda: job.rows.num_rows > held + 20_000, job)
+        job.stop()
+        assert job.wait(60).recoveries == 1
+    finally:
+        suspended.kill()
+    assert numbered(job.rows["value"], bounded=False) == []
 
 
 def test_a_row_that_always_raises_is_tried_again_from_a_checkpoint_and_then_shown(mortal, folder):
