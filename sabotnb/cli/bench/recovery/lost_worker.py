@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -93,16 +93,18 @@ def _lost(folder: Path, per_second: int, sent: signal.Signals, targets: Targets)
             lost_at = time.time()
             os.kill(pid, sent)
             try:
-                wait_for(lambda: recovered(seen(), lost_at, time.time()) is not None, "results are on time again")
-                found, normal = recovered(seen(), lost_at, time.time()), normally_late(seen(), lost_at)
+                wait_for(lambda: job.status.restarts > 0, "the job starts again")
+                wait_running(job)
+                found = partial(_recovered_now, seen, lost_at, time.time())
+                wait_for(lambda: found() is not None, "results are on time again")
+                first, caught_up = found() or (math.inf, math.inf)
             finally:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-    first, caught_up = found or (math.inf, math.inf)
     return [
         Measurement("first new result", first, "s", targets[0]),
         Measurement("caught up", caught_up, "s", targets[1]),
-        Measurement("normally late", normal, "s"),
+        Measurement("normally late", normally_late(seen(), lost_at), "s"),
     ]
 
 
@@ -114,6 +116,12 @@ def _pid_of_source(job: sb.Job, env: sb.Env) -> int:
     return int(slots.loc[slots["agent"] == agent, "pid"].iloc[0])
 
 
+def _recovered_now(
+    seen: Callable[[], list[Arrival]], lost_at: float, restarted_at: float
+) -> tuple[float, float] | None:
+    return recovered(seen(), lost_at, restarted_at, time.time())
+
+
 def normally_late(arrivals: list[Arrival], lost_at: float) -> float:
     """How late a result was at most in the seconds before the loss."""
     return max(
@@ -122,13 +130,14 @@ def normally_late(arrivals: list[Arrival], lost_at: float) -> float:
     )
 
 
-def recovered(arrivals: list[Arrival], lost_at: float, now: float) -> tuple[float, float] | None:
+def recovered(arrivals: list[Arrival], lost_at: float, restarted_at: float, now: float) -> tuple[float, float] | None:
     """Seconds from the loss to the first new result, and to the first behind which none is late; None before that.
 
-    The first new result ends the longest silence behind the loss: those before it were under way already.
+    The first new result ends the longest silence behind the loss: those before it were under way already. Only then
+    is it known, so a result must have come since the job was seen running again.
     """
     after = [arrival for arrival in arrivals if arrival.at > lost_at]
-    if not after:
+    if not after or after[-1].at < restarted_at:
         return None
     begins = [lost_at, *(arrival.at for arrival in after)]
     silences = [later.at - earlier for earlier, later in zip(begins, after, strict=False)]
@@ -136,6 +145,6 @@ def recovered(arrivals: list[Arrival], lost_at: float, now: float) -> tuple[floa
     limit = normally_late(arrivals, lost_at) + TOLERATED_SECONDS
     late = [number for number, arrival in enumerate(after) if arrival.late > limit]
     on_time = max(first, late[-1] + 1 if late else 0)
-    if not late or on_time >= len(after) or now - after[on_time].at < QUIET_SECONDS:
+    if on_time >= len(after) or now - after[on_time].at < QUIET_SECONDS:
         return None
     return after[first].at - lost_at, after[on_time].at - lost_at
