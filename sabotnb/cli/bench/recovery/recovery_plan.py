@@ -16,7 +16,7 @@ from rich.table import Table
 
 from sabotnb.cache import cache_root
 from sabotnb.cli.bench.compare.measured import machine
-from sabotnb.cli.bench.recovery import frozen_batches, lost_worker, restored_keys, store_writes
+from sabotnb.cli.bench.recovery import checkpointed_throughput, frozen_batches, lost_worker, restored_keys, store_writes
 from sabotnb.cli.bench.recovery.case_measurements import (
     CaseResult,
     Measurement,
@@ -69,6 +69,7 @@ def cases(plan: RecoveryPlan, folder: Path) -> list[RecoveryCase]:
     return [
         *store_writes.cases(folder),
         *lost_worker.cases(folder, plan.rows_per_second),
+        *checkpointed_throughput.cases(folder, min(plan.keys)),
         *frozen_batches.cases(folder, plan.keys),
         *restored_keys.cases(folder, plan.keys),
     ]

@@ -12,7 +12,9 @@ FIGURES = {
     "cut of 2,000 keys": {"pause", "longest batch behind the cut / median", "state file"},
     "restore of 2,000 keys": {"restore", "savepoint"},
     "SIGKILL": {"first new result", "caught up"},
+    "throughput at 2,000 keys": {"throughput lost", "checkpoints stored"},
 }
+SLOW = {"SIGKILL", "throughput at 2,000 keys"}
 
 
 def measured(folder, only, **more):
@@ -30,7 +32,7 @@ def measured(folder, only, **more):
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name == "SIGKILL" else ()) for name in FIGURES]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in FIGURES]
 )
 def test_each_case_has_its_figures_and_leaves_no_file(tmp_path, name):
     result, text, line = measured(tmp_path, name)
@@ -51,6 +53,7 @@ def test_there_is_a_case_for_each_size(tmp_path):
         "writes",
         "SIGKILL",
         "SIGSTOP",
+        "throughput at 1,000,000 keys",
         "cut of 1,000,000 keys",
         "cut of 10,000,000 keys",
         "restore of 1,000,000 keys",
