@@ -140,8 +140,8 @@ class SourceInput:
             self._cuts.add(cut, hold=hold)
 
     def stop(self) -> None:
-        """End with STOPPED, also before ``start`` and while paused."""
-        self._started, self._paused = True, False
+        """End with STOPPED, also while paused; not before ``start``, as the tasks below may not be there yet."""
+        self._paused = False
         self._cuts.clear()
         self._reason = EndReason.STOPPED
         self._supply.clear()

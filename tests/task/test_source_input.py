@@ -207,6 +207,16 @@ def test_a_source_that_was_stopped_takes_no_cut():
     assert cuts.input.ended
 
 
+def test_a_source_that_is_stopped_before_its_start_ends_when_the_tasks_below_are_there():
+    cuts = Cuts(numbers([[1], [2]]))
+    cuts.input.stop()
+    assert cuts.input.take() is None
+    assert not cuts.input.ended
+    cuts.input.start()
+    assert taken(cuts.input) == []
+    assert cuts.input.ended
+
+
 def test_a_cut_that_is_told_twice_is_taken_once():
     cuts = Cuts(numbers([[1]]))
     for number in (1, 2, 1, 2):

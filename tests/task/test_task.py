@@ -114,6 +114,8 @@ def test_stopped_sources_end_the_job_with_the_rows_read_so_far(started):
         if started:
             assert reached.wait(60)
         deployed.command(StopSources(RUN, 1))
+        if not started:
+            deployed.command(StartSources(RUN, 1))
         deployed.reports.wait(TaskState.FINISHED, 2)
         assert totals[0].ended == [(0, EndReason.STOPPED)]
         assert read_all(deployed, "total.1") in ([[3], [7]] if started else [[0]])
