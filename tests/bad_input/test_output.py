@@ -97,7 +97,7 @@ def nightly(tmp_path):
     """A script in a process group of its own, as in a terminal, whose job is writing to ``out``."""
     script = tmp_path / "script.py"
     script.write_text(OTHER_CLUSTER)
-    call = [sys.executable, script, tmp_path / "out"]
+    call = [sys.executable, "-X", "faulthandler", script, tmp_path / "out"]
     with subprocess.Popen(
         call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as run:
@@ -106,10 +106,19 @@ def nightly(tmp_path):
         run.kill()
 
 
+def printed_by(run):
+    """What an interrupted script prints; if it does not end, the stacks of its threads."""
+    try:
+        return run.communicate(timeout=120)[1]
+    except subprocess.TimeoutExpired:
+        run.send_signal(signal.SIGABRT)
+        return run.communicate(timeout=60)[1]
+
+
 def test_an_interrupted_script_leaves_nothing(nightly, tmp_path):
     os.killpg(nightly.pid, signal.SIGINT)
-    _, printed = nightly.communicate(timeout=60)
-    assert "\nKeyboardInterrupt" in printed
+    printed = printed_by(nightly)
+    assert "\nKeyboardInterrupt" in printed, printed
     assert "job 'nightly' was RUNNING when its cluster was closed" in printed
     assert not (tmp_path / "out").exists()
 
