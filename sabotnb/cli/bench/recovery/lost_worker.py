@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -95,9 +95,12 @@ def _lost(folder: Path, per_second: int, sent: signal.Signals, targets: Targets)
             try:
                 wait_for(lambda: job.status.restarts > 0, "the job starts again")
                 wait_running(job)
-                found = partial(_recovered_now, seen, lost_at, time.time())
-                wait_for(lambda: found() is not None, "results are on time again")
-                first, caught_up = found() or (math.inf, math.inf)
+                restarted_at = time.time()
+                wait_for(
+                    lambda: recovered(seen(), lost_at, restarted_at, time.time()) is not None,
+                    "results are on time again",
+                )
+                first, caught_up = recovered(seen(), lost_at, restarted_at, time.time()) or (math.inf, math.inf)
             finally:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -114,12 +117,6 @@ def _pid_of_source(job: sb.Job, env: sb.Env) -> int:
     agent = tasks["agent"].iloc[0]
     slots = env.slots()
     return int(slots.loc[slots["agent"] == agent, "pid"].iloc[0])
-
-
-def _recovered_now(
-    seen: Callable[[], list[Arrival]], lost_at: float, restarted_at: float
-) -> tuple[float, float] | None:
-    return recovered(seen(), lost_at, restarted_at, time.time())
 
 
 def normally_late(arrivals: list[Arrival], lost_at: float) -> float:
