@@ -34,6 +34,10 @@ class Config:
     sort_bytes: int = 256 << 20
     """Rows that a task of a sort holds in memory; more of them are sorted and go to temporary files (TMPDIR)."""
 
+    state_bytes: int = 1 << 30
+    """State that an operator holds in a task: more key groups than fit go to a temporary file (TMPDIR), if the input
+    ends. Grouping, distinct and hash joins."""
+
     collect_bytes: int = 16 << 20
     """Unread results that a collecting task holds for the client."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -28,6 +28,7 @@ from sabotnb.operators.project import ProjectOperator
 from sabotnb.operators.union import UnionOperator
 from sabotnb.protocol import Operator
 
+Spillable = TypeVar("Spillable", specs.Aggregate, specs.Distinct, specs.Join, specs.Reduce, specs.Top)
 HasSchema = TypeVar(
     "HasSchema", bound=specs.Aggregate | specs.Reduce | specs.MapBatches | specs.MapRows | specs.MapAsync
 )
@@ -87,19 +88,19 @@ def _stateful(spec: specs.Spec, inputs: Sequence[pa.Schema]) -> Operator:  # noq
         case specs.Aggregate():
             from sabotnb.operators.aggregate import AggregateOperator
 
-            return AggregateOperator(spec, inputs)
+            return _spillable(spec, inputs, AggregateOperator)
         case specs.Reduce():
             from sabotnb.operators.reduce import ReduceOperator
 
-            return ReduceOperator(spec, inputs)
+            return _spillable(spec, inputs, ReduceOperator)
         case specs.Distinct():
             from sabotnb.operators.distinct import DistinctOperator
 
-            return DistinctOperator(spec, inputs)
+            return _spillable(spec, inputs, DistinctOperator)
         case specs.Top():
             from sabotnb.operators.top import TopOperator
 
-            return TopOperator(spec, inputs)
+            return _spillable(spec, inputs, TopOperator)
         case specs.Window(shape=SessionWindow()) | specs.Window(shape=UntilWindow(), lateness=0, early=None):
             from sabotnb.operators.windows.session_operator import SessionOperator
 
@@ -135,7 +136,7 @@ def _join(spec: specs.Join | TimeJoin, inputs: Sequence[pa.Schema]) -> Operator:
         case specs.Join():
             from sabotnb.operators.join import JoinOperator
 
-            return JoinOperator(spec, inputs)
+            return _spillable(spec, inputs, JoinOperator)
         case IntervalJoin():
             from sabotnb.operators.timejoins.interval_join_operator import IntervalJoinOperator
 
@@ -148,3 +149,11 @@ def _join(spec: specs.Join | TimeJoin, inputs: Sequence[pa.Schema]) -> Operator:
             from sabotnb.operators.timejoins.window_join_operator import WindowJoinOperator
 
             return WindowJoinOperator(spec, inputs)
+
+
+def _spillable(
+    spec: Spillable, inputs: Sequence[pa.Schema], kind: Callable[[Spillable, Sequence[pa.Schema]], Operator]
+) -> Operator:
+    from sabotnb.operators.spilling.spillable import spillable
+
+    return spillable(spec, inputs, lambda: kind(spec, inputs))

@@ -35,6 +35,8 @@ class Vertex:
     domain: str | None = None
     untimed: frozenset[str] = frozenset()
     """The operators whose output has no event time, by id."""
+    bounded: frozenset[str] = frozenset()
+    """The operators whose inputs all end, by id."""
 
 
 @dataclass(frozen=True, slots=True)

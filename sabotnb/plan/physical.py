@@ -91,6 +91,7 @@ def _vertex(graph: JobGraph, members: Sequence[str], routing: Routing, schemas: 
         resources=_chain_resources(operators),
         domain=next((routing.domains[name] for name in members if name in routing.domains), None),
         untimed=frozenset(name for name in members if graph.types()[name].time is None),
+        bounded=frozenset(name for name in members if graph.types()[name].bounded),
     )
 
 

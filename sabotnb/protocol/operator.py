@@ -52,7 +52,7 @@ class OperatorContext:
     after that time. Every call is answered; those of the same few milliseconds together.
     ``operator`` is the operator's id. ``lineage`` are the cuts that lead to the epoch (``StoredCut``). ``states`` are
     those that ``keyed`` was given. ``advance_clock`` moves the clock of the split whose rows are being processed
-    (``Reader.advance_clock``), in the task of a source.
+    (``Reader.advance_clock``), in the task of a source. ``ends`` if all inputs of the operator end.
     """
 
     run: RunId
@@ -67,6 +67,7 @@ class OperatorContext:
     advance_clock: Callable[[Times], DelayedRows | None] = _no_clock
     epoch: int = FIRST_EPOCH
     lineage: tuple[LineageCut, ...] = ()
+    ends: bool = False
     states: dict[StateSpec, KeyedState] = field(default_factory=dict)
 
     def keyed(self, spec: StateSpec, state: S) -> S:

@@ -2,7 +2,7 @@
 
 from sabotnb.state.build_side import BuildSide
 from sabotnb.state.grouped import GroupedAggregates
-from sabotnb.state.grouped_batches import GroupedBatches, numbered
+from sabotnb.state.grouped_batches import GroupedBatches, combined, numbered
 from sabotnb.state.held_rows import GroupedRows, KeyedRows
 from sabotnb.state.key_set import KeySet
 from sabotnb.state.keys import MISSING, check_group, compared, complete
@@ -13,13 +13,16 @@ from sabotnb.state.process.slot_timers import LATEST, SlotTimers
 from sabotnb.state.reducers import Reducers, Row
 from sabotnb.state.retention import Direction, Retention, position, tied
 from sabotnb.state.shared_slots import SharedAggregates, SharedSlots
+from sabotnb.state.slot_ranges import PIECE_BYTES
 from sabotnb.state.slot_table import SlotParts, SlotTable
+from sabotnb.state.spill_file import SpilledBatch, SpillFile
 from sabotnb.state.spilled_rows import SpillPolicy
 from sabotnb.state.values import encoded_as, sortable
 
 __all__ = [
     "LATEST",
     "MISSING",
+    "PIECE_BYTES",
     "BatchPartials",
     "BuildSide",
     "DeclaredColumn",
@@ -41,9 +44,12 @@ __all__ = [
     "SlotParts",
     "SlotTable",
     "SlotTimers",
+    "SpillFile",
     "SpillPolicy",
+    "SpilledBatch",
     "StateKind",
     "check_group",
+    "combined",
     "compared",
     "complete",
     "encoded_as",

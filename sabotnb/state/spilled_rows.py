@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sabotnb.errors import OutOfMemory
 from sabotnb.state.grouped_batches import GroupedBatches
+from sabotnb.state.spill_file import no_room
 
 PREFIX = "sabotnb-rows-"
 
@@ -47,10 +47,7 @@ class SpillPolicy:
         try:
             return self._spilled(rows, folder)
         except OSError as error:
-            raise OutOfMemory(
-                f"rows of more than {self.limit >> 20} MB cannot be written to '{folder}': {error.strerror or error}. "
-                "Make room there, choose another folder by TMPDIR, or keep more rows in memory by SABOTNB_SORT_BYTES"
-            ) from error
+            raise no_room(f"rows of more than {self.limit >> 20} MB", folder, "SABOTNB_SORT_BYTES", error) from error
 
     def _spilled(self, rows: GroupedBatches, folder: str) -> list[pa.RecordBatch]:
         handle, path = tempfile.mkstemp(prefix=PREFIX, dir=folder)

@@ -122,6 +122,7 @@ class Assembly:
             advance_clock=task_input.advance_clock,
             epoch=attempt.epoch,
             lineage=self.assignment.lineage,
+            ends=node.id in self.assignment.vertex.bounded,
         )
 
     def _ask_splits(self, nbytes: int) -> None:

@@ -89,6 +89,7 @@ class Harness:
             config or Config(),
             wake=self._wake,
             wake_in=self.alarms.append,
+            ends=True,
             advance_clock=SplitClock(operator.max_delay if isinstance(operator, AssignTimes) else 0).advance,
         )
         self._process: ProcessInputs | None = None

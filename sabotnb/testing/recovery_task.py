@@ -104,6 +104,7 @@ class CutTask:
             groups,
             config or Config(),
             wake=self._wake,
+            ends=True,
             wake_in=lambda seconds: heapq.heappush(self._alarms, self.clock() + seconds),
         )
         self.operator.open(self.context)

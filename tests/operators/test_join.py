@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import sabotnb as sb
 from sabotnb.config import Config
 from sabotnb.graph.specs import Join
-from sabotnb.operators import create
+from sabotnb.operators import JoinOperator
 from sabotnb.protocol import EndReason
 from sabotnb.testing import Harness
 
@@ -171,7 +171,7 @@ def add_rows(state, _):
 @pytest.mark.parametrize("how", ["inner", "full"])
 def test_the_rows_of_one_call_are_right_if_groups_move_between_two_pulls(how, change):
     """Tasks let no group move while a call is open; the state alone must not mix rows up either."""
-    operator = create(Join(("k",), ("k2",), how), [NUMBER, NEGATIVE])
+    operator = JoinOperator(Join(("k",), ("k2",), how), [NUMBER, NEGATIVE])
     with Harness(operator, NUMBER, NEGATIVE, config=Config(batch_rows=3)) as harness:
         harness.push(negatives(range(40)), 1).end(1)
         right = harness.states["right"]

@@ -1,0 +1,1 @@
+"""Operators whose keyed state may be larger than memory."""
