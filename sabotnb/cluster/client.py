@@ -347,16 +347,19 @@ class ClusterClient:
             JobError: the job has finished, but some of its rows were already dropped.
             ClusterLost: the scheduler does not answer.
         """
-        try:
-            yield from ResultReader(self.client, run, vertex, operator, one_by_one=one_by_one).batches()
-        except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
-            raise self._gone(error) from error
+        return self._results(ResultReader(self.client, run, vertex, operator, one_by_one=one_by_one))
 
     def batches(self, run: RunId, vertex: str, operator: str) -> Iterator[pa.RecordBatch]:
         """The rows of a run that does not start again; raises as ``results`` does."""
-        for read in self.results(run, vertex, operator):
+        for read in self._results(ResultReader(self.client, run, vertex, operator, until_over=False)):
             assert isinstance(read, ResultBatch)
             yield read.data
+
+    def _results(self, reader: ResultReader) -> Iterator[Read]:
+        try:
+            yield from reader.batches()
+        except (OSError, TimeoutError, RuntimeError) as error:  # RuntimeError: another thread has closed the client
+            raise self._gone(error) from error
 
     # Calls
 

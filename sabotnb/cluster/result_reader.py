@@ -2,8 +2,10 @@
 
 A run that starts again goes on in other tasks, perhaps on other agents. The reader hears of it from the agent (the
 buffer is over, or belongs to a later epoch), or because the agent is gone; then it asks the scheduler where the tasks
-are now. Batches that came after the cut from which the run goes on are taken back: ``Rewind``. An agent whose process
-is suspended answers nothing, and its connection stays open: nothing is expected of it when the task is elsewhere.
+are now. Batches that came after the cut from which the run goes on are taken back: ``Rewind``. A task whose rows were
+all read may send some again after a restart, and may wait until they are read: so the reader of a run that may start
+again looks for later epochs until the run is over. An agent whose process is suspended answers nothing, and its
+connection stays open: nothing is expected of it when the task is elsewhere.
 """
 
 from __future__ import annotations
@@ -63,14 +65,16 @@ Read: TypeAlias = ResultBatch | Rewind
 class _TaskRows:
     """What was read of a task, and where its agent is; ``lost`` while it is looked for.
 
-    ``over``: its agent has no more rows of it, which is right if the run has ended at a savepoint. ``asked`` is the
-    epoch of the place where it was asked last, at ``asked_at`` (seconds of the monotonic clock).
+    ``over``: its agent has no more rows of it, which is right if the run has ended at a savepoint. ``ended``: all rows
+    were read. ``asked`` is the epoch of the place where it was asked last, at ``asked_at`` (seconds of the monotonic
+    clock).
     """
 
     agent: str = ""
     address: str = ""
     lost: bool = True
     over: bool = False
+    ended: bool = False
     asked: int = 0
     asked_at: float = 0.0
     seq: int = 0
@@ -83,17 +87,26 @@ class ResultReader:
     Each task has one request under way, and the end of the job is watched at the same time. Rows are returned as they
     arrive, in order within a task; a failure ends the reading at once, even if an agent does not answer. Agents keep
     the rows of an answer until the next request, so the last answer is acknowledged separately.
-    ``one_by_one``: an answer is acknowledged when its rows have been used, not when they have arrived.
+    ``one_by_one``: an answer is acknowledged when its rows have been used, not when they have arrived. ``until_over``:
+    the run may start again when all rows were read.
     """
 
     def __init__(
-        self, client: distributed.Client, run: RunId, vertex: str, operator: str, *, one_by_one: bool = False
+        self,
+        client: distributed.Client,
+        run: RunId,
+        vertex: str,
+        operator: str,
+        *,
+        one_by_one: bool = False,
+        until_over: bool = True,
     ) -> None:
         self._client = client
         self._run = run
         self._vertex = vertex
         self._operator = operator
         self._one_by_one = one_by_one
+        self._until_over = until_over
         self._tasks: list[_TaskRows] = []
         self._placed = 0
         """The epoch in which the tasks were found last."""
@@ -146,8 +159,10 @@ class ResultReader:
         if not self._tasks:
             self._look()
         for index, rows in enumerate(self._tasks):
-            if rows.lost:
+            if rows.lost or (rows.ended and rows.asked < self._placed):
                 self._ask_for_rows(index)
+        if any(rows.ended for rows in self._tasks):
+            self._follow()
 
     def _rows(self, index: int, answer: Future[Any]) -> Iterator[Read]:
         task = self._tasks[index]
@@ -172,10 +187,17 @@ class ResultReader:
         if over or elsewhere:
             task.over = over
             self._lose(index)
-        elif not ended and not ahead:
+        elif ended:
+            self._end(index, acknowledge=bool(batches))
+        elif not ahead:
             self._ask_for_rows(index)
-        elif ended and batches:
+
+    def _end(self, index: int, *, acknowledge: bool) -> None:
+        """All rows of a task were read."""
+        self._tasks[index].ended = True
+        if acknowledge:
             self._acknowledged.append(self._start(self._pull(index, seconds=0)))
+        self._follow()
 
     def _heed(self) -> None:
         """Check between two batches whether the job has failed, because using a batch may take long."""
@@ -231,9 +253,14 @@ class ResultReader:
 
     def _ask_for_rows(self, index: int) -> None:
         task = self._tasks[index]
-        task.lost = task.over = False
+        task.lost = task.over = task.ended = False
         task.asked, task.asked_at = self._placed, time.monotonic()
         self._ask(index, self._pull(index))
+
+    def _follow(self) -> None:
+        """Look for the next epoch of a task whose rows were read, unless the run is known to be over."""
+        if self._until_over and WATCH in self._asked.values():
+            self._look()
 
     def _look(self) -> None:
         if PLACE in self._asked.values():

@@ -49,9 +49,19 @@ class Assembly:
         buffer = self._results(last.id, last.spec, wake)
         pulled = ResultOutput(buffer, self.host.config)
         routes = [*self._edges(wake), OutputRoute(last.id, None, None, pulled)]
-        # the task of a callback ends only when the client has processed its rows
-        unread = buffer.unread if last.spec.connector == "callback" else never
-        return TaskOutputs(routes, self.counters, unread, pulled)
+        return TaskOutputs(routes, self.counters, self._unread(last.spec, buffer), pulled)
+
+    def _unread(self, sink: specs.Sink, buffer: ResultBuffer) -> Callable[[], bool]:
+        """Return what says that a client has to read rows before the task may end.
+
+        The task of a callback ends when the client has processed its rows. A cut has no rows of tasks that have ended,
+        so the task of a live table that takes cuts waits too, but not for a notebook that was closed.
+        """
+        if sink.connector == "callback":
+            return buffer.unread
+        if sink.connector == "live" and self.assignment.storage is not None:
+            return partial(buffer.is_awaited, self.host.config.session_lost_seconds)
+        return never
 
     def chain(self, outputs: TaskOutputs) -> Chain:
         """Create the operators, which have ``outputs``, without opening them; none for a task that has ended.

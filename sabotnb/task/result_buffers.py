@@ -88,6 +88,7 @@ class ResultBuffer:
         wake: Callable[[], None],
         keep: int | None = None,
         epoch: int = FIRST_EPOCH,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.epoch = epoch
         self._begin: int | None = 0
@@ -102,6 +103,8 @@ class ResultBuffer:
         self._nbytes = 0
         self._rows = 0
         self._ended = False
+        self._clock = clock
+        self._asked_at = clock()
 
     def put(self, batch: Batch) -> None:
         """Add ``batch``, also beyond the budget."""
@@ -128,6 +131,10 @@ class ResultBuffer:
     def unread(self) -> bool:
         """True while there are batches that were not acknowledged."""
         return bool(self._batches)
+
+    def is_awaited(self, seconds: float) -> bool:
+        """True while there are such batches, and a reader that has asked for rows in the last ``seconds``."""
+        return self.unread() and self._clock() - self._asked_at < seconds
 
     def await_restore(self) -> None:
         """Answer no reader before ``restore``."""
@@ -166,6 +173,7 @@ class ResultBuffer:
         told from where it has to read again; for one of a later epoch there is nothing here.
         """
         with self._lock:
+            self._asked_at = self._clock()
             if self._begin is None or (epoch is not None and epoch > self.epoch):
                 return Pulled(seq, (), ended=False, epoch=self.epoch if epoch is None else epoch)
             if epoch is not None and epoch < self.epoch:

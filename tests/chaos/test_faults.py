@@ -114,17 +114,23 @@ def test_a_job_that_starts_again_waits_for_the_storage_of_its_checkpoints(mortal
     assert_every_window_once(folder)
 
 
-def test_a_callback_and_a_live_table_have_each_row_once_after_a_worker_was_killed(mortal, folder):
-    stored = {}
+class Stored(dict):
+    """A callback that stores each row once: the values of each batch, by task and number."""
 
-    def store(batch):
+    def __call__(self, batch):
         task, number = batch.schema.metadata[b"sabotnb.batch"].split(b"-")
-        for known in [known for known in stored if known[0] == task and known[1] >= int(number)]:
-            del stored[known]
-        stored[task, int(number)] = batch["value"].to_pylist()
+        for known in [known for known in self if known[0] == task and known[1] >= int(number)]:
+            del self[known]
+        self[task, int(number)] = batch["value"].to_pylist()
 
+    def all_values(self):
+        return sorted(value for values in list(self.values()) for value in values)
+
+
+def test_a_callback_and_a_live_table_have_each_row_once_after_a_worker_was_killed(mortal, folder):
+    stored = Stored()
     rows = sb.Stream.from_rate(6_000).with_columns(key=col("value") % KEYS).partition_by("key")
-    sinks = rows.sink_callback(store), rows.sink_live(keep=10_000_000)
+    sinks = rows.sink_callback(stored), rows.sink_live(keep=10_000_000)
     job = sb.run("to the client", *sinks, checkpoint=every(folder, "1s"))
     until(lambda: not job.checkpoints().empty and job.rows.num_rows > 8_000, job)
     mortal.kill_worker(0)
@@ -132,7 +138,31 @@ def test_a_callback_and_a_live_table_have_each_row_once_after_a_worker_was_kille
     job.stop()
     assert job.wait(60).recoveries == 1
     assert numbered(job.rows["value"], bounded=False) == []
-    assert sorted(value for values in stored.values() for value in values) == list(range(job.rows.num_rows))
+    assert stored.all_values() == list(range(job.rows.num_rows))
+
+
+def test_rows_that_were_read_to_their_end_come_again_after_a_restart(mortal, folder):
+    stored, expected = Stored(), list(range(8_000))
+    rows = sb.Stream.from_rate(4_000, len(expected)).with_columns(key=col("value") % KEYS).partition_by("key")
+    endless = sb.Stream.from_rate(100).sink_parquet(folder / "out", mode="append")
+    sinks = rows.sink_callback(stored), rows.sink_live(keep=10_000_000), endless
+
+    def ended():
+        """True when only the endless source has a task that runs."""
+        return job.status.tasks == {"FINISHED": 7, "RUNNING": 1}
+
+    job = sb.run("read soon", *sinks, checkpoint=every(folder, "1h"))
+    until(lambda: stored and job.rows.num_rows, job)
+    job.savepoint()
+    assert job.rows.num_rows < len(expected)
+    until(ended, job)
+    assert (stored.all_values(), sorted(job.rows["value"].to_pylist())) == (expected, expected)
+    tasks = job.metrics("task")
+    mortal.kill_worker(tasks.loc[tasks["state"] == "RUNNING", "agent"].item())
+    until(lambda: job.status.restarts and ended(), job)
+    job.stop()
+    assert job.wait(60).recoveries == 1
+    assert (stored.all_values(), sorted(job.rows["value"].to_pylist())) == (expected, expected)
 
 
 def test_rows_reach_the_client_when_the_worker_that_had_them_is_suspended(mortal, folder):

@@ -3,8 +3,10 @@
 import ctypes
 import os
 import signal
+from dataclasses import replace
 
 import dask
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from cluster_jobs import collected, endless, line, numbers, submit
@@ -14,6 +16,7 @@ from sabotnb.config import Config
 from sabotnb.errors import AgentLost, EnvError, JobFailed
 from sabotnb.expr import col
 from sabotnb.graph import Filter, Operator, Sink
+from sabotnb.protocol import CheckpointPolicy
 
 pytestmark = pytest.mark.cluster
 
@@ -127,6 +130,32 @@ def test_rows_of_a_finished_job_are_gone_with_their_agent(mortal):
     with pytest.raises(JobFailed, match=gone) as raised:
         run.table()
     assert isinstance(raised.value.reason, AgentLost)  # so that to_rows() and the like run once more
+
+
+def test_rows_of_a_live_table_that_no_client_has_read_are_in_checkpoints(mortal, tmp_path):
+    def last_cut(status):
+        return status.checkpoints[-1].cut if status.checkpoints else 0
+
+    def kept(status):
+        (task,) = [task for task in status.tasks if task.vertex == "numbers"]
+        return task
+
+    settle(mortal)
+    graph = endless(Operator("out", Sink("parquet", {"path": str(tmp_path / "out"), "mode": "append"})))
+    few = line(replace(numbers(5), parallelism=1), Operator("kept", Sink("live", {"keep": 10}), parallelism=1))
+    for operator in few.operators.values():
+        graph = graph.add_operator(operator)
+    graph = graph.connect("numbers", "kept")
+    run = submit(mortal, "kept", graph, checkpoint=CheckpointPolicy(0.2, str(tmp_path / "ckpt")))
+    before = last_cut(run.wait_until(lambda status: kept(status).counters.rows_in == 5))
+    status = run.wait_until(lambda status: last_cut(status) > before + 1)
+    mortal.kill_worker(ids(mortal).index(kept(status).agent))
+    begun_again(run)
+    read = pa.Table.from_batches(mortal.jobs.batches(run.id, "numbers", "kept"))
+    assert read["n"].to_pylist() == list(range(5))
+    run.wait_until(lambda status: kept(status).state == "FINISHED")
+    mortal.jobs.stop("kept")
+    assert run.wait().restarts == 1
 
 
 def test_a_broken_connection_fails_the_jobs_that_use_it(mortal, tmp_path):

@@ -16,7 +16,7 @@ from sabotnb.execution.job_request import job_request
 from sabotnb.graph import JobGraph, MapBatches, Operator, Sink
 from sabotnb.metrics import JobMetrics
 from sabotnb.plan import physical
-from sabotnb.protocol import JobState, RunStatus
+from sabotnb.protocol import CheckpointPolicy, JobState, RunStatus
 from sabotnb.protocol.ids import RunId
 
 
@@ -111,7 +111,14 @@ def line(*operators: Operator) -> JobGraph:
     return graph
 
 
-def submit(cluster: Cluster, name: str, graph: JobGraph, parallelism: int = 2, owner: str | None = None) -> Run:
+def submit(
+    cluster: Cluster,
+    name: str,
+    graph: JobGraph,
+    parallelism: int = 2,
+    owner: str | None = None,
+    checkpoint: CheckpointPolicy | None = None,
+) -> Run:
     graph.validate()
     execution = physical(graph, parallelism)
     request, blobs = job_request(
@@ -120,6 +127,7 @@ def submit(cluster: Cluster, name: str, graph: JobGraph, parallelism: int = 2, o
         {source.id: tuple(connectors.source(source.spec).splits()) for source in graph.get_sources()},
         owner=owner or cluster.jobs.owner,
         fingerprint=graph.fingerprint(),
+        checkpoint=checkpoint,
     )
     taken = cluster.jobs.submit_stream_job(request, blobs)
     ends = [v.id for v in execution.vertices.values() if any(operator.id == "collected" for operator in v.operators)]

@@ -1,29 +1,32 @@
 """Cuts of tasks whose rows a client reads slowly, and of tasks that have ended and wait for it."""
 
+from dataclasses import replace
+
 import pytest
-from taskjobs import RUN, Custom, Deployed, Doubled, graph, numbers, reads, vertex
+from taskjobs import RUN, TINY, Custom, Deployed, Doubled, graph, numbers, reads, vertex
 
 from sabotnb.graph import Sink
 from sabotnb.protocol import CutAcked, CutKind, TakeCut, TaskSnapshot, TaskState
 from sabotnb.protocol.elements import Cut
 
 CALLBACK = Sink("callback")
+LIVE = Sink("live", {"keep": 100})
 ENDED = TaskSnapshot(ended=True)
 
 
-def one_chain(*scripts):
-    return graph([vertex("rows", reads(numbers(*scripts)), Custom(Doubled), CALLBACK)])
+def one_chain(*scripts, sink=CALLBACK):
+    return graph([vertex("rows", reads(numbers(*scripts)), Custom(Doubled), sink)])
 
 
-def behind_a_gate(*scripts):
+def behind_a_gate(*scripts, sink=CALLBACK):
     return graph(
-        [vertex("read", reads(numbers(*scripts))), vertex("rows", Custom(Doubled), CALLBACK)],
+        [vertex("read", reads(numbers(*scripts))), vertex("rows", Custom(Doubled), sink)],
         ("read", "rows"),
     )
 
 
 class Client:
-    """Reads the rows of the only callback of ``job``."""
+    """Reads the rows of the only sink of ``job``."""
 
     def __init__(self, job, operator):
         self.results, self.key, self.next = job.results, (operator, 0), 0
@@ -33,6 +36,13 @@ class Client:
         (pulled,) = self.results.take(RUN, {self.key: self.next}, 1).values()
         self.next = pulled.next
         return [value for batch in pulled.batches for value in batch.column("x").to_pylist()] or None
+
+    def rest(self):
+        """Read and acknowledge all that is left."""
+        rows = []
+        while (read := self.read()) is not None:
+            rows += read
+        return rows
 
 
 def taken(job, number):
@@ -77,8 +87,26 @@ def test_a_source_takes_cuts_while_its_client_reads_nothing(tmp_path):
         assert deployed.reports.of(TaskState.FINISHED) == []
     for snapshots in (first, second):
         with Deployed(job, storage=str(tmp_path), restored=snapshots).start() as restored:
-            client = Client(restored, operator)
-            got = []
-            while (rows := client.read()) is not None:
-                got += rows
-            assert got == [2, 4, 6, 8]
+            assert Client(restored, operator).rest() == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize("make", [one_chain, behind_a_gate])
+def test_a_live_table_that_takes_cuts_ends_when_its_client_has_its_rows(make, tmp_path):
+    job = make([[1], [2], [3]], sink=LIVE)
+    operator = job.vertices["rows"].operators[-1].id
+    with Deployed(job, storage=str(tmp_path)).start() as deployed:
+        if "read" in job.vertices:
+            deployed.reports.wait(TaskState.FINISHED)
+        snapshots = taken(deployed, 1)
+        assert Client(deployed, operator).rest() == [2, 4, 6]
+        deployed.reports.wait(TaskState.FINISHED, len(job.vertices))
+    with Deployed(job, storage=str(tmp_path), restored={"read": ENDED, **snapshots}).start() as restored:
+        assert Client(restored, operator).rest() == [2, 4, 6]
+        restored.reports.wait(TaskState.FINISHED, len(job.vertices))
+
+
+def test_a_live_table_ends_without_a_client_that_asks_for_rows(tmp_path):
+    job = one_chain([[1], [2]], sink=LIVE)
+    with Deployed(job, replace(TINY, session_lost_seconds=0.0), str(tmp_path)).start() as deployed:
+        deployed.reports.wait(TaskState.FINISHED)
+        assert Client(deployed, job.vertices["rows"].operators[-1].id).rest() == [2, 4]

@@ -7,7 +7,7 @@ from sabotnb.config import Config
 from sabotnb.errors import StaleMessage
 from sabotnb.protocol.elements import Batch, End, Watermark
 from sabotnb.protocol.ids import FIRST_EPOCH, RunId
-from sabotnb.task.result_buffers import MESSAGE_SECONDS, Pulled, ResultOutput, Results, Unread
+from sabotnb.task.result_buffers import MESSAGE_SECONDS, Pulled, ResultBuffer, ResultOutput, Results, Unread
 from sabotnb.testing import ManualClock
 
 EVERYTHING = 1 << 30
@@ -63,6 +63,20 @@ def test_rows_are_unread_until_the_next_pull(results, woken):
     assert pull(results, 1) == (1, [], True)
     assert woken.is_set()
     assert not buffer.unread()
+
+
+def test_rows_are_awaited_while_a_reader_asks_for_them():
+    clock = ManualClock()
+    buffer = ResultBuffer(threading.Condition(), lambda: None, 100, lambda: None, clock=clock)
+    buffer.put(batch(1))
+    assert buffer.is_awaited(60)
+    clock.advance(60)
+    assert not buffer.is_awaited(60)
+    buffer.take_nowait(0, EVERYTHING)
+    clock.advance(59)
+    assert buffer.is_awaited(60)
+    buffer.take_nowait(1, EVERYTHING)
+    assert not buffer.is_awaited(60)
 
 
 def test_a_repeated_pull_returns_the_same_batches(results, woken):
