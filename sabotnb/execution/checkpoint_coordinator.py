@@ -35,13 +35,16 @@ run commits all of it at its end.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sabotnb.execution import replies
 from sabotnb.execution.cluster_state import tell_running
 from sabotnb.execution.committables import merged, without
-from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.job_run import JobRun, TaskVertex
+from sabotnb.execution.run_counts import counts_at_cut
 from sabotnb.execution.run_cuts import PendingCut, SavepointRequest
 from sabotnb.execution.status.cut_status import checkpoint_status
+from sabotnb.metrics import Report
 from sabotnb.protocol import (
     CheckpointPolicy,
     Committable,
@@ -65,8 +68,6 @@ from sabotnb.protocol import (
     TaskSnapshot,
     TaskState,
 )
-
-ENDED = TaskSnapshot(ended=True)
 
 
 def next_cut(now: float, job: JobRun) -> Iterable[Instruction]:
@@ -102,11 +103,14 @@ def begin(
     yield from tell_running(job, TakeCut(job.id, job.epoch, cut, hold=savepoint is not None and savepoint.stop))
 
 
-def acknowledge(now: float, job: JobRun, task: TaskId, snapshot: TaskSnapshot) -> Iterable[Instruction]:
-    """``task``, which was missing, has passed the cut in progress."""
+def acknowledge(
+    now: float, job: JobRun, task: TaskId, snapshot: TaskSnapshot, counted: Report
+) -> Iterable[Instruction]:
+    """``task``, which was missing, has passed the cut in progress, and has ``counted`` so much in this epoch."""
     pending = job.cuts.pending
     if pending is not None:
-        pending.snapshots[task] = snapshot
+        counts = counts_at_cut(counted.plus(job.tasks[task].before), job.topology, ended=False)
+        pending.snapshots[task] = replace(snapshot, counts=counts)
         yield from task_ended(now, job, task)
 
 
@@ -194,7 +198,7 @@ def _stored_cut(now: float, job: JobRun, pending: PendingCut) -> StoredCut:
         groups=max(map(len, job.topology.tables.values()), default=0),
         parallelism={vertex.id: vertex.parallelism for vertex in vertices},
         operators={vertex.id: vertex.operator_ids for vertex in vertices},
-        tasks={task: pending.snapshots.get(task, ENDED) for task in job.tasks},
+        tasks={id_: pending.snapshots.get(id_) or _ended(job, task) for id_, task in job.tasks.items()},
         finished={vertex.id: _finished_splits(job, pending, vertex.id) for vertex in job.topology.sources},
         committables=tuple(merged(job.committables, _new_committables(job, pending))),
         lineage=job.lineage,
@@ -202,6 +206,11 @@ def _stored_cut(now: float, job: JobRun, pending: PendingCut) -> StoredCut:
         seconds=now - pending.began,
         meanings=job.request.meanings,
     )
+
+
+def _ended(job: JobRun, task: TaskVertex) -> TaskSnapshot:
+    counted = Report(0.0, task.counters, task.sent)
+    return TaskSnapshot(ended=True, counts=counts_at_cut(counted, job.topology, ended=True))
 
 
 def _new_committables(job: JobRun, pending: PendingCut) -> list[Committable]:

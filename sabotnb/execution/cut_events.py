@@ -12,6 +12,7 @@ from sabotnb.execution.cluster_state import ClusterState
 from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.run_cuts import PendingCut
 from sabotnb.execution.termination import Termination
+from sabotnb.metrics import Report
 from sabotnb.protocol import (
     CutAcked,
     CutDue,
@@ -58,7 +59,8 @@ class CutEvents:
         pending = _pending(job, event.cut)
         if pending is None or event.attempt.task not in pending.missing:
             raise StaleMessage(f"{event.agent} acknowledges cut {event.cut} of {event.attempt}, which is over")
-        return coordinator.acknowledge(now, job, event.attempt.task, event.snapshot)
+        counted = Report(now, event.counters, event.sent)
+        return coordinator.acknowledge(now, job, event.attempt.task, event.snapshot, counted)
 
     def _failed(self, now: float, event: CutFailed) -> Iterable[Instruction]:
         job, _ = self._state.find_task(event.agent, event.attempt, f"fails cut {event.cut} of")

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from sabotnb.execution.committables import merged
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.restoring import finished_splits, without_operators
+from sabotnb.execution.run_counts import counted_before
 from sabotnb.execution.run_cuts import RunCuts
 from sabotnb.execution.slots import Slot, slot_requests
 from sabotnb.execution.transitions import BEGUN, ENDING, TERMINAL_TASK, check_job_move, check_task_move
-from sabotnb.metrics import History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
+from sabotnb.metrics import NOTHING, History, JobMetrics, Report, Reports, TaskCounters, TaskMetrics
 from sabotnb.plan import SplitQueue
 from sabotnb.protocol import (
     FIRST_EPOCH,
@@ -38,7 +39,10 @@ from sabotnb.protocol import (
 
 @dataclass(slots=True)
 class TaskVertex:
-    """One task of a run: its attempt, slot, state and metrics. ``sent`` is (rows, bytes) per outgoing edge."""
+    """One task of a run: its attempt, slot, state and metrics. ``sent`` is (rows, bytes) per outgoing edge.
+
+    ``before`` is what it has counted in earlier epochs. The agent's reports do not know of it; all counts here do.
+    """
 
     attempt: Attempt
     slot: Slot
@@ -46,6 +50,7 @@ class TaskVertex:
     counters: TaskCounters = field(default_factory=TaskCounters)
     sent: dict[int, tuple[int, int]] = field(default_factory=dict)
     failures: int = 0
+    before: Report = NOTHING
     assigned: list[str] = field(default_factory=list)
     """The splits that it was handed, by id; the task of a source that is FINISHED has read all of them."""
     committables: tuple[Committable, ...] = ()
@@ -59,11 +64,16 @@ class TaskVertex:
     cached_metrics: TaskMetrics | None = None
     """Its metrics since the last report; None when they must be recomputed."""
 
+    def __post_init__(self) -> None:
+        if self.before is not NOTHING:
+            self.counters, self.sent, self.reports = self.before.counters, dict(self.before.sent), Reports(self.before)
+
     def report(self, now: float, report: Report, queues: tuple[Queue, ...]) -> None:
         """Store a periodic report of the task's agent."""
-        self.counters, self.queues = report.counters, queues
-        self.sent.update(report.sent)
-        self.reports.add(report)
+        total = report.plus(self.before)
+        self.counters, self.queues = total.counters, queues
+        self.sent.update(total.sent)
+        self.reports.add(total)
         self.last_report_at = now
         self.cached_metrics = None
 
@@ -74,9 +84,15 @@ class TaskVertex:
         self.cached_metrics = None
 
     def end(self, counters: TaskCounters, sent: Mapping[int, tuple[int, int]]) -> None:
-        """Store the final totals."""
-        self.counters, self.final = counters, True
-        self.sent.update(sent)
+        """Store what the agent has counted at the end."""
+        total = Report(0.0, counters, sent).plus(self.before)
+        self.counters, self.final = total.counters, True
+        self.sent.update(total.sent)
+        self.freeze()
+
+    def recount(self, counted: Report) -> None:
+        """The task has ended at a cut at which it had ``counted`` so much: what it did later is dropped."""
+        self.counters, self.sent = self.counters.with_counts(counted.counters), dict(counted.sent)
         self.freeze()
 
 
@@ -272,15 +288,23 @@ class JobRun:
         self.committables = list(base.committables) if base is not None else []
         self.finished_before = finished_splits(base, self.topology) if base is not None else {}
         self.last_report_at.clear()
+        before = counted_before(base, self.topology) if base is not None and base.run == self.id else {}
         for vertex, slots in placement.items():
             for index, slot in enumerate(slots):
                 task = TaskId(self.id, vertex, index)
                 failures = previous[task].failures if task in previous else 0
-                self.tasks[task] = TaskVertex(Attempt(task, self.attempts, self.epoch), slot, failures=failures)
+                attempt = Attempt(task, self.attempts, self.epoch)
+                self.tasks[task] = TaskVertex(attempt, slot, failures=failures, before=before.get(task, NOTHING))
                 self.alive[slot.agent] += 1
                 self.attempts += 1
         self.counts.clear()
         self.counts[TaskState.SCHEDULED] = len(self.tasks)
+
+    def count_to_savepoint(self) -> None:
+        """Count what was done up to the savepoint at which the run has ended; what came later is not its output."""
+        assert self.cuts.last is not None
+        for task, counted in counted_before(self.cuts.last, self.topology).items():
+            self.tasks[task].recount(counted)
 
     def functions_on(self, agent: str) -> frozenset[str]:
         """The operators that call a function of the user in tasks of ``agent`` that have not ended."""

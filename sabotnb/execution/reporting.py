@@ -22,9 +22,10 @@ def take_report(jobs: Mapping[str, JobRun], event: MetricsReported, now: float) 
         task = job.tasks.get(attempt.task) if job else None
         if job is None or task is None or task.attempt != attempt or task.state in TERMINAL_TASK:
             continue
-        if counters.rows_in > task.counters.rows_in:
-            job.last_row_at[attempt.task.vertex] = now
+        rows_before = task.counters.rows_in
         task.report(now, Report(event.at, counters, sent.get(attempt, {})), event.queues.get(attempt, ()))
+        if task.counters.rows_in > rows_before:
+            job.last_row_at[attempt.task.vertex] = now
         reported[job.id] = job
     for job in reported.values():
         job.version += 1

@@ -336,6 +336,8 @@ class Termination:
         """End a run of which nothing is left to be done."""
         if job.state in ENDING:
             job.move(ENDING[job.state], now)
+        if job.cuts.at_savepoint:
+            job.count_to_savepoint()
         job.committer = None
         if job.failure is not None and job.commits_cuts and not job.output_stays:
             job.failure = loss_messages.with_kept(job.failure, job)

@@ -1,6 +1,6 @@
 """Counters of tasks, metrics of jobs computed from them, and the sentence that explains a job."""
 
-from sabotnb.metrics.counters import TaskCounters, WatermarkHolder
+from sabotnb.metrics.counters import COUNTS_IN, COUNTS_OUT, TaskCounters, WatermarkHolder
 from sabotnb.metrics.histogram import Histogram, merged
 from sabotnb.metrics.history import History, Moment
 from sabotnb.metrics.job_metrics import (
@@ -24,12 +24,15 @@ from sabotnb.metrics.job_metrics import (
     without_tasks,
 )
 from sabotnb.metrics.prometheus import prometheus_text
-from sabotnb.metrics.reports import Report, Reports
+from sabotnb.metrics.reports import NOTHING, Report, Reports
 from sabotnb.metrics.why import stopped_early, why
 
 __all__ = [
+    "COUNTS_IN",
+    "COUNTS_OUT",
     "MANY_LATE",
     "MOST_DOTS",
+    "NOTHING",
     "EdgeMetrics",
     "Finding",
     "Histogram",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sabotnb.metrics.histogram import Histogram
 from sabotnb.pickling import quickly_pickled
+
+COUNTS_IN = ("rows_in", "batches_in", "bytes_in", "bytes_done", "ahead", "open_windows", "waiting_rows")
+COUNTS_OUT = ("rows_out", "batches_out", "bytes_out")
+"""The counters of what has come into a task and left it, which go on when its run goes on from a checkpoint."""
 
 
 @quickly_pickled
@@ -82,6 +87,21 @@ class TaskCounters:
         self.late += rows
         self.late_rows[operator] = self.late_rows.get(operator, 0) + rows
 
+    def plus(self, before: TaskCounters) -> TaskCounters:
+        """Return a copy with the counts of ``before`` added; times, sizes and event times are those of this one."""
+        return replace(
+            self,
+            **{name: getattr(self, name) + getattr(before, name) for name in (*COUNTS_IN, *COUNTS_OUT)},
+            late=self.late + before.late,
+            operators=_added(self.operators, before.operators),
+            late_rows=_added(self.late_rows, before.late_rows),
+        )
+
+    def with_counts(self, counted: TaskCounters) -> TaskCounters:
+        """Return a copy with the counts of ``counted`` instead of its own."""
+        counts: dict[str, Any] = {name: getattr(counted, name) for name in (*COUNTS_IN, *COUNTS_OUT)}
+        return replace(self, late=counted.late, operators=counted.operators, late_rows=counted.late_rows, **counts)
+
     def snapshot(self) -> TaskCounters:
         """Return a copy of the totals, without ``seconds``."""
         return TaskCounters(
@@ -112,3 +132,7 @@ class TaskCounters:
             spilled_bytes=self.spilled_bytes,
             cut_pause=self.cut_pause,
         )
+
+
+def _added(counts: dict[str, int], before: dict[str, int]) -> dict[str, int]:
+    return {name: counts.get(name, 0) + before.get(name, 0) for name in counts | before}

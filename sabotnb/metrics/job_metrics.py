@@ -1,7 +1,7 @@
 """The metrics of a job at one moment: plain data for DataFrames, widgets, Prometheus and sentences.
 
-Counts are totals since the start, rates are per second over about the last two seconds, times of the day are seconds
-since the epoch (UTC), durations are seconds.
+Counts are totals since the start of the run, over all restarts. Rates are per second over about the last two seconds,
+times of the day are seconds since the epoch (UTC), durations are seconds.
 """
 
 from __future__ import annotations

@@ -18,8 +18,6 @@ OLDER_KEPT, OLDER_SECONDS = 7, 5.0
 Sent = Mapping[int, tuple[int, int]]
 """(rows, bytes) by edge."""
 
-_NOTHING = TaskCounters()
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -29,17 +27,32 @@ class Report:
     counters: TaskCounters
     sent: Sent = field(default_factory=dict)
 
+    def plus(self, before: Report) -> Report:
+        """Return the report with the counts of ``before`` added."""
+        if before is NOTHING:
+            return self
+        sent = dict(before.sent)
+        for edge, (rows, nbytes) in self.sent.items():
+            rows_before, bytes_before = before.sent.get(edge, (0, 0))
+            sent[edge] = rows_before + rows, bytes_before + nbytes
+        return Report(self.at, self.counters.plus(before.counters), sent)
+
+
+NOTHING = Report(0.0, TaskCounters())
+"""A task that has counted nothing."""
+
 
 class Reports:
-    """The last reports of one task.
+    """The last reports of one task, which had counted ``before`` when its attempt began.
 
     Rates are computed over the agent's clock, so that they do not depend on when a report is received. After ``end``
     rates are 0, and shares, latency and recent rows are those of the whole run of the task.
     """
 
-    __slots__ = ("_kept", "_latency", "_older")
+    __slots__ = ("_before", "_kept", "_latency", "_older")
 
-    def __init__(self) -> None:
+    def __init__(self, before: Report = NOTHING) -> None:
+        self._before = before
         self._kept: deque[Report] = deque(maxlen=KEPT)
         self._older: deque[Report] = deque(maxlen=OLDER_KEPT)
         self._latency: Histogram | None = None
@@ -65,10 +78,10 @@ class Reports:
 
     @property
     def ends(self) -> tuple[Report, Report]:
-        """The oldest and the newest kept report; with less than two, the oldest is an empty report."""
+        """The oldest and the newest kept report; with less than two, the oldest is that at the beginning."""
         if len(self._kept) > 1:
             return self._kept[0], self._kept[-1]
-        return Report(0.0, _NOTHING), self._kept[-1] if self._kept else Report(0.0, _NOTHING)
+        return self._before, self._kept[-1] if self._kept else self._before
 
     def into(self) -> Throughput:
         """Return the input of the task."""
@@ -133,13 +146,13 @@ class Reports:
         return self._latency
 
     def recent_rows(self) -> tuple[int, int]:
-        """Return the rows in and out of the last half minute; after the end, of the whole run."""
-        old, new = self._older[0].counters if self._older else _NOTHING, self._newest
+        """Return the rows in and out of the last half minute; after the end, of the whole attempt."""
+        old, new = (self._older[0] if self._older else self._before).counters, self._newest
         return new.rows_in - old.rows_in, new.rows_out - old.rows_out
 
     @property
     def _newest(self) -> TaskCounters:
-        return self._kept[-1].counters if self._kept else _NOTHING
+        return (self._kept[-1] if self._kept else self._before).counters
 
     def _counters(self) -> tuple[TaskCounters, TaskCounters]:
         old, new = self.ends

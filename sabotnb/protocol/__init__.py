@@ -4,6 +4,7 @@ from sabotnb.eventtime import CLOCK
 from sabotnb.protocol import failure
 from sabotnb.protocol.checkpoints import (
     CheckpointPolicy,
+    CutCounts,
     Memo,
     SourceState,
     StateFile,
@@ -160,6 +161,7 @@ __all__ = [
     "Committer",
     "Cut",
     "CutAcked",
+    "CutCounts",
     "CutDue",
     "CutFailed",
     "CutKind",

@@ -58,13 +58,38 @@ class SourceState:
 
 
 @dataclass(frozen=True, slots=True)
+class CutCounts:
+    """What a task had counted at a cut since its run began, in all epochs that lead to the cut.
+
+    The names are those of ``TaskCounters``; ``late_rows`` are by operator, as ``operators``, ``sent_rows`` and
+    ``sent_bytes`` by the path of the edge.
+    """
+
+    rows_in: int = 0
+    rows_out: int = 0
+    batches_in: int = 0
+    batches_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    bytes_done: int = 0
+    ahead: int = 0
+    open_windows: int = 0
+    waiting_rows: int = 0
+    operators: Mapping[str, int] = field(default_factory=dict)
+    late_rows: Mapping[str, int] = field(default_factory=dict)
+    sent_rows: Mapping[str, int] = field(default_factory=dict)
+    sent_bytes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSnapshot:
     """What a task acknowledges a cut with.
 
     ``file``: its states; None if it has none. ``memos`` by operator. ``event_times``: the watermark in front of each
     operator, and under an empty id the one that has left the task. ``committables`` are the output up to the cut that
-    the task does not know to be stored. A task that had ``ended`` before the cut has nothing else. ``stateful`` are the
-    operators with states in ``file``; all operators of the task may have some if it is empty.
+    the task does not know to be stored. A task that had ``ended`` before the cut has its ``counts`` and nothing else.
+    ``stateful`` are the operators with states in ``file``; all operators of the task may have some if it is empty. The
+    machine adds ``counts``; cuts of earlier versions have none.
     """
 
     file: StateFile | None = None
@@ -74,6 +99,7 @@ class TaskSnapshot:
     committables: tuple[Committable, ...] = ()
     ended: bool = False
     stateful: tuple[str, ...] = ()
+    counts: CutCounts = field(default_factory=CutCounts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,12 +94,17 @@ class SplitWanted:
 
 @dataclass(frozen=True, slots=True)
 class CutAcked:
-    """A task has passed a cut, and all that ``snapshot`` refers to is durable."""
+    """A task has passed a cut, and all that ``snapshot`` refers to is durable.
+
+    ``counters`` and (rows, bytes) ``sent`` by edge are what it had counted at the cut.
+    """
 
     agent: str
     attempt: Attempt
     cut: int
     snapshot: TaskSnapshot
+    counters: TaskCounters = field(default_factory=TaskCounters)
+    sent: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

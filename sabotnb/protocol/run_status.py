@@ -19,8 +19,9 @@ class RunSummary:
     """A run in the list of jobs. Times are seconds of the scheduler's steady clock.
 
     ``counts``: the number of tasks by state. ``rows`` and ``bytes`` are all that left any task; ``rows_in`` were read
-    by sources, ``rows_out`` taken by sinks. All of them count from the last of the ``restarts``. ``uncommitted``: the
-    run writes files, and loses its rows if the cluster ends now.
+    by sources, ``rows_out`` taken by sinks. All of them count from the beginning of the run, over all ``restarts``;
+    rows that are read again count once. ``uncommitted``: the run writes files, and loses its rows if the cluster ends
+    now.
     """
 
     run: RunId

@@ -72,7 +72,13 @@ class TaskExecution:
             assignment, host, self._gate, self._steps, self._probes, self._counters, self._stopwatch.held
         )
         self._cuts = TaskCuts(
-            self.attempt, host.agent, assignment.storage, host.cut_writer, host.report, self._mailbox.wake
+            self.attempt,
+            host.agent,
+            assignment.storage,
+            host.cut_writer,
+            host.report,
+            self._mailbox.wake,
+            lambda: (self._counters.snapshot(), self.sent()),
         )
         self._chain = Chain((), self._steps, self._probes)
         self._outputs = TaskOutputs((), self._counters)

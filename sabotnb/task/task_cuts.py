@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sabotnb.errors import CheckpointError
+from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import (
     Attempt,
     Committable,
@@ -48,12 +49,15 @@ class TakenCut:
     cut: int
     chain: FrozenChain
     source: SourceState | None
+    counters: TaskCounters
+    sent: Mapping[int, tuple[int, int]]
 
 
 class TaskCuts:
     """Writes and reports the cuts of ``attempt``; ``wake`` is called when a write is over.
 
-    The task's thread calls all methods, ``end`` may be called from any thread.
+    The task's thread calls all methods, ``end`` may be called from any thread. ``counted`` returns a copy of what the
+    task has counted: its counters, and (rows, bytes) sent by edge.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class TaskCuts:
         writer: CutWriter,
         report: Callable[[TaskReport], None],
         wake: Callable[[], None],
+        counted: Callable[[], tuple[TaskCounters, Mapping[int, tuple[int, int]]]],
     ) -> None:
         self._attempt = attempt
         self._agent = agent
@@ -71,6 +76,7 @@ class TaskCuts:
         self._writer = writer
         self._report = report
         self._wake = wake
+        self._counted = counted
         self._lock = threading.Lock()
         self._queued = 0
         self._ended = False
@@ -79,7 +85,7 @@ class TaskCuts:
 
     def take(self, cut: Cut, chain: FrozenChain, source: SourceState | None) -> None:
         """Acknowledge ``cut`` as soon as ``chain`` is written."""
-        taken = TakenCut(cut.id, chain, source)
+        taken = TakenCut(cut.id, chain, source, *self._counted())
         with self._lock:
             if not self._queued and not chain.writes:
                 self._acknowledge(taken, None)
@@ -154,4 +160,4 @@ class TaskCuts:
         chain = taken.chain
         stateful = tuple(dict.fromkeys(state.operator for state in chain.states))
         snapshot = TaskSnapshot(file, taken.source, chain.memos, chain.event_times, self.unstored(), stateful=stateful)
-        self._report(CutAcked(self._agent, self._attempt, taken.cut, snapshot))
+        self._report(CutAcked(self._agent, self._attempt, taken.cut, snapshot, taken.counters, taken.sent))

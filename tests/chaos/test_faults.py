@@ -182,6 +182,22 @@ def test_rows_reach_the_client_when_the_worker_that_had_them_is_suspended(mortal
     assert numbered(job.rows["value"], bounded=False) == []
 
 
+def test_a_job_has_counted_the_rows_of_its_files_after_workers_were_killed(mortal, folder):
+    rows = sb.Stream.from_rate(5_000).with_columns(key=col("value") % KEYS).partition_by("key")
+    job = rows.sink_parquet(folder / "out", mode="append").run("counts", checkpoint=every(folder))
+    for restarts in (1, 2):
+        Chaos(mortal, 0, folder, "totals").settle()
+        taken = len(job.checkpoints())
+        until(lambda taken=taken: len(job.checkpoints()) > taken, job)
+        mortal.kill_worker(0)
+        until(lambda restarts=restarts: job.status.restarts == restarts and job.status.state == "RUNNING", job)
+    job.stop()
+    result, written = job.wait(60), ds.dataset(folder / "out").to_table().num_rows
+    assert (result.rows_in, result.rows_out, result.recoveries) == (written, written, 2)
+    assert job.metrics("edge")["rows"].tolist() == [written]
+    assert job.metrics("operator")["rows_in"].tolist() == [written, written]
+
+
 def test_a_row_that_always_raises_is_tried_again_from_a_checkpoint_and_then_shown(mortal, folder):
     begun = folder / "begun"
 

@@ -100,7 +100,9 @@ def test_a_job_whose_cluster_is_gone_goes_on_with_any_parallelism(world, paralle
     with world.cluster() as env:
         job = sb.resume("hours", parallelism=parallelism)
         assert tasks(env, job) == {expected}
-        assert job.wait().recoveries >= 1  # a cluster that closes may lose agents one by one, and begin the run again
+        result = job.wait()
+    assert result.recoveries >= 1  # a cluster that closes may lose agents one by one, and begin the run again
+    assert (result.rows_in, result.rows_out) == (ROWS, 7)
     counted = {row["key"]: row["n"] for row in world.rows()}
     assert counted == {key: len(range(key, ROWS, 7)) for key in range(7)}
 

@@ -7,6 +7,7 @@ from frozen_states import RUN, batch, state
 
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import Sink
+from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import Attempt, Cut, CutAcked, CutFailed, CutKind, SourceState, TaskId
 from sabotnb.protocol.operator import Committable, Prepared
 from sabotnb.storage import StateReader
@@ -39,7 +40,11 @@ class Task:
         self.reports = []
         self.written = threading.Semaphore(0)
         wake = self.written.release
-        self.cuts = TaskCuts(ATTEMPT, "agent-1", str(storage), CutWriter(), self.reports.append, wake)
+        self.cuts = TaskCuts(ATTEMPT, "agent-1", str(storage), CutWriter(), self.reports.append, wake, self.counted)
+        self.rows = 0
+
+    def counted(self):
+        return TaskCounters(rows_in=self.rows), {0: (self.rows, 8 * self.rows)}
 
     def take(self, number, output=None, *states, source=None):
         chain = FrozenChain(list(states), {"sum": {"n": number}}, {"sum": 5})
@@ -79,6 +84,17 @@ def test_a_task_without_states_and_output_acknowledges_at_once(task):
     assert [type(report) for report in task.reports] == [CutAcked]
     assert task.reports[0].snapshot.file is None
     assert not task.cuts.writing
+
+
+def test_a_cut_is_acknowledged_with_what_was_counted_before_it_although_it_is_written_later(task):
+    released = threading.Event()
+    for number in (1, 2):
+        task.rows = 10 * number
+        task.take(number, Output(str(number), released))
+    task.rows = 30
+    released.set()
+    task.wait(2)
+    assert [(ack.counters.rows_in, ack.sent) for ack in task.reports] == [(10, {0: (10, 80)}), (20, {0: (20, 160)})]
 
 
 def test_acknowledgements_are_in_the_order_of_cuts(task):
@@ -145,7 +161,7 @@ def test_a_task_that_has_ended_reports_nothing(task):
 
 def test_states_without_a_storage_fail_the_cut(tmp_path):
     task = Task(tmp_path)
-    task.cuts = TaskCuts(ATTEMPT, "agent-1", None, CutWriter(), task.reports.append, task.written.release)
+    task.cuts = TaskCuts(ATTEMPT, "agent-1", None, CutWriter(), task.reports.append, task.written.release, task.counted)
     task.take(1, None, state("sum", "sums", {0: [batch(k=[1])]}))
     task.wait(1)
     assert "its run has no storage" in task.reports[0].failure.message

@@ -96,8 +96,9 @@ class Job:
     def metrics(self, per: str = "task") -> pd.DataFrame:
         """Return metrics of the job: a row per ``"task"``, ``"operator"`` (or chain), ``"edge"`` or ``"channel"``.
 
-        Totals since the start; ``_rate`` columns per second over the last two seconds; ``busy``, ``idle`` and
-        ``backpressured`` are shares of these two seconds, or of the whole run time of an ended task; ``fill`` is how
+        Totals since the start of the run, over all restarts; ``_rate`` columns per second over the last two seconds;
+        ``busy``, ``idle`` and ``backpressured`` are shares of these two seconds, or of the whole run time of an ended
+        task; ``fill`` is how
         full the fullest channel is, from 0 to 1; latencies and ``lag`` in seconds; ``skew`` and ``largest_share`` are
         those of the last half minute; ``failures`` counts those of all attempts of a task in this run,
         and ``reported`` is when its last report came. Only channels that hold

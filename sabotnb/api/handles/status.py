@@ -12,7 +12,7 @@ from sabotnb.protocol import JobState, RunStatus
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job at one moment: its tasks by state, rows read by sources and taken by sinks so far.
+    """A job at one moment: its tasks by state, rows read by sources and taken by sinks so far, as in ``JobResult``.
 
     ``waits`` says what a PENDING or RESTARTING job waits for, ``failure`` why a FAILED job failed; ``restarts`` is how
     often it began again after a worker was lost, ``lost`` the last of those losses, and ``restored`` the checkpoint
@@ -87,8 +87,9 @@ class JobStatus:
 class JobResult:
     """The outcome of a finished job: rows read by sources, rows taken by sinks, late rows.
 
-    ``recoveries`` is how often it began again after a worker or its cluster was lost; the rows are those of the last
-    time.
+    They count from the beginning of the run, also if it went on from a checkpoint or was resumed: rows that were read
+    again count once. A run that began from a savepoint, or by an edit, counts what it has read and written itself.
+    ``recoveries`` is how often it began again after a worker or its cluster was lost.
 
     ``open_windows`` are the results of windows that ``stop`` dropped because they had not ended: one per key, or the
     rows of a window join. ``waiting_rows`` are rows of ``interval_join`` and ``asof_join`` that waited for a partner
