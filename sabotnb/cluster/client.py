@@ -230,8 +230,8 @@ class ClusterClient:
 
     def levels(self, run: RunRef) -> JobLevels | None:
         """The levels of that run, to be shown; None if nothing was kept of it. JobError if the run is not known."""
-        levels, execution = self._view(ViewKind.LEVELS, run)
-        return load_levels(levels, execution) if levels else None
+        levels, execution, interval = self._view(ViewKind.LEVELS, run)
+        return load_levels(levels, execution, interval) if levels else None
 
     def wait(self, run: RunId, timeout: float | None = None) -> RunStatus | None:
         """Wait until that run is over; returns its status, or None if it is not over after ``timeout`` seconds."""

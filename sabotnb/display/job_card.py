@@ -29,6 +29,9 @@ from sabotnb.metrics import (
 LISTED = 8
 """The number of tasks and of edges in the tables: the tasks with most rows, and the first edges."""
 
+WITHOUT_OUTPUT = ("FAILING", "FAILED", "CANCELING", "CANCELED")
+"""States of jobs that say themselves what became of their output."""
+
 TASKS = (("task", False), ("state", False), ("agent", False), ("slot", True), ("rows in", True), ("rows out", True))
 SIZES = (("bytes in", True), ("bytes out", True))
 LATE = (("late", True),)
@@ -51,6 +54,8 @@ def html(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
         parts.append(theme.scrolled(*job_svg.draw(view, _marks(view, metrics, gone, exact=exact))))
     sentences = [*_sentences(metrics, gone, exact=exact), *_filtered_sources(picture, metrics, exact=exact)]
     parts.append(theme.sentences(sentences))
+    if guarantee := _guarantee(picture, metrics):
+        parts.append(theme.hinted(*guarantee))
     if metrics.error is not None:
         parts.append(_error_html(metrics.error, exact=exact))
     if exact:
@@ -73,6 +78,7 @@ def text(picture: JobPicture | None, metrics: JobMetrics, note: str = "", gone: 
             parts = f"{titles[node.id]:<{title}}", f"{f'x{node.tasks}':<{tasks}}", mark.text, mark.failed
             lines.append(f"  {'  '.join(filter(None, parts))}".rstrip())
     lines += [*_sentences(metrics, gone, exact=exact), *_filtered_sources(picture, metrics, exact=exact)]
+    lines += _guarantee(picture, metrics)[:1]
     if metrics.error is not None:
         lines += _error(metrics.error)
     return "\n".join(lines)
@@ -134,6 +140,13 @@ def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     late = _late(metrics) if exact or _repeats(metrics) else ()
     lines = filter(None, (waits, *sentences, *again, *late, *measured))
     return [text_limits.cut(line, text_limits.SENTENCE) for line in lines]
+
+
+def _guarantee(picture: JobPicture | None, metrics: JobMetrics) -> tuple[str, str] | tuple[()]:
+    """Return what a job promises about its output, and details; empty if it has no output, or ends without it."""
+    if picture is None or not picture.guarantee or metrics.state in WITHOUT_OUTPUT:
+        return ()
+    return picture.guarantee, picture.guarantee_details
 
 
 def _filtered_sources(picture: JobPicture | None, metrics: JobMetrics, *, exact: bool) -> list[str]:

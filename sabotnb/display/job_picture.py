@@ -78,7 +78,13 @@ class OperatorCard:
 
 @dataclass(frozen=True, slots=True)
 class JobPicture:
-    """The views of one run, and its operators as written and as they run."""
+    """The views of one run, and its operators as written and as they run.
+
+    ``guarantee`` is a line about what the run promises about its output, ``guarantee_details`` what a failure does to
+    it; empty for a run without output.
+    """
 
     views: tuple[View, ...]
     operators: tuple[OperatorCard, ...]
+    guarantee: str = ""
+    guarantee_details: str = ""

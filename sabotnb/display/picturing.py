@@ -37,7 +37,7 @@ def job_picture(scenes: Mapping[str, Any]) -> JobPicture:
     operators = {operator["id"]: operator for operator in scenes["operators"]}
     views = (_logical(scenes, operators), _optimized(scenes, operators))
     cards = tuple(_card(operator, scenes["columns"]) for operator in operators.values())
-    return JobPicture(views, cards)
+    return JobPicture(views, cards, *scenes["guarantee"])
 
 
 def _logical(scenes: Mapping[str, Any], operators: Mapping[str, Mapping[str, Any]]) -> View:

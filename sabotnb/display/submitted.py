@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sabotnb import text_limits
 from sabotnb.blobs import Function
+from sabotnb.display.number_format import seconds
 from sabotnb.display.operator_labels import brief, condition, label, role
 from sabotnb.graph import Aggregate, Edge, EdgeType, JobGraph, Operator, Source, Spec, Window
 from sabotnb.plan import ExecutionGraph, JobLevels, Optimized, RewriteStep
@@ -22,6 +23,7 @@ def scenes(levels: JobLevels) -> dict[str, Any]:
     ``operators`` are those written, in topological order, then those that the optimizer added; ``logical`` are the
     links among the former, ``edges`` those among ``vertices``, the chains that run. A link is
     ``[up, down, type, label, edges]``: ``edges`` are the indexes of the execution graph's edges that it stands for.
+    ``guarantee`` is a line, and its details.
     """
     logical, execution = levels.logical, levels.execution
     optimized = levels.optimized or Optimized(logical, ())
@@ -57,7 +59,25 @@ def scenes(levels: JobLevels) -> dict[str, Any]:
             for vertex in execution.vertices.values()
         ],
         "edges": [[edge.up, edge.down, edge.type.value, label(edge), [edge.index]] for edge in execution.edges],
+        "guarantee": _guarantee(levels),
     }
+
+
+def _guarantee(levels: JobLevels) -> tuple[str, str]:
+    """Return what the run promises about its output in a line, and in sentences; empty if it has no output."""
+    guarantees = levels.guarantees()
+    if not guarantees:
+        return "", ""
+    takes = f"checkpoints every {_interval(levels.interval)}" if levels.interval is not None else "no checkpoints"
+    brief = " · ".join([*(guarantee.promise for guarantee in guarantees), takes])
+    return cut(brief, text_limits.SENTENCE), "\n".join(
+        cut(str(line), text_limits.SENTENCE) for line in (*guarantees, takes)
+    )
+
+
+def _interval(length: float) -> str:
+    """Return it as users write it: ``0.5 s``, ``60 s``, ``5 min``."""
+    return f"{length:g} s" if length < 100 else seconds(length)
 
 
 @dataclass(frozen=True, slots=True)

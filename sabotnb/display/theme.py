@@ -42,6 +42,11 @@ def sentences(lines: Sequence[str]) -> str:
     return "".join(f'<div style="color:{FAINT};margin-top:4px">{escape(line)}</div>' for line in lines)
 
 
+def hinted(line: str, hint: str) -> str:
+    """Return a line of its own; its ``hint`` shows while the pointer is on it."""
+    return f'<div style="color:{FAINT};margin-top:4px" title="{escape(hint)}">{escape(line)}</div>'
+
+
 def folded(title: str, inside: str, *, opened: bool) -> str:
     """Return content that the user can fold away."""
     summary = f'<summary style="cursor:pointer;color:{FAINT}">{escape(title)}</summary>'

@@ -45,10 +45,8 @@ def job_request(
         if isinstance(operator.spec, Sink)
     }
     sinks = list(by_name.values())
-    # checkpoints tell what live rows and callbacks have to take back; who collects rows runs the job again instead
-    passed_on = tuple(
-        name for name, sink in by_name.items() if sink.pulled and (checkpoint is None or sink.connector == "collect")
-    )
+    takes = checkpoint is not None
+    passed_on = tuple(name for name, sink in by_name.items() if plan.passes_on(sink, checkpoints=takes))
     request = JobRequest(
         name=name,
         owner=owner,

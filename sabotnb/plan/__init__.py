@@ -9,7 +9,7 @@ from sabotnb.plan.explain.levels import explain
 from sabotnb.plan.explain.operator_words import spread, summary
 from sabotnb.plan.explain.state_meanings import has_state, state_details, state_meanings
 from sabotnb.plan.explain.to_graphviz import to_graphviz
-from sabotnb.plan.guarantees import can_resume, guarantees, read_once
+from sabotnb.plan.guarantees import can_resume, guarantees, passes_on, read_once
 from sabotnb.plan.job_levels import JobLevels, dump_levels, load_levels, with_parallelism
 from sabotnb.plan.optimize import Optimized, RewriteStep, optimize
 from sabotnb.plan.partitioning import keys_behind
@@ -44,6 +44,7 @@ __all__ = [
     "load_levels",
     "moved_groups",
     "optimize",
+    "passes_on",
     "physical",
     "read_once",
     "rescale_table",

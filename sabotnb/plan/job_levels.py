@@ -13,6 +13,7 @@ from sabotnb.blobs import ipc_bytes
 from sabotnb.graph import JobGraph, read_plain, write_plain
 from sabotnb.plan import execution_graph_codec
 from sabotnb.plan.execution_graph import ExecutionGraph
+from sabotnb.plan.guarantees import Guarantee, guarantees
 from sabotnb.plan.optimize import Optimized, RewriteStep
 from sabotnb.plan.physical import physical
 from sabotnb.text_limits import cut
@@ -25,13 +26,19 @@ NOWHERE = ("prune", "drop identity")
 class JobLevels:
     """A job as written, as optimized with each step (None: it was not), and as it runs.
 
-    ``rows`` are the numbers of rows of its sources, by operator id, as far as they are known.
+    ``rows`` are the numbers of rows of its sources, by operator id, as far as they are known. ``interval`` is how many
+    seconds it has between two checkpoints; None if it takes none.
     """
 
     logical: JobGraph
     optimized: Optimized | None
     execution: ExecutionGraph
     rows: Mapping[str, int] = field(default_factory=dict)
+    interval: float | None = None
+
+    def guarantees(self) -> list[Guarantee]:
+        """Return what the job promises about each kind of its output."""
+        return guarantees(self.logical, checkpoints=self.interval is not None)
 
     def removed(self) -> dict[str, str]:
         """Return where each operator went that the optimizer removed: the operator that does its work, or why."""
@@ -51,8 +58,11 @@ def dump_levels(levels: JobLevels) -> dict[str, Any]:
     return data
 
 
-def load_levels(data: Mapping[str, Any], execution: Mapping[str, Any]) -> JobLevels:
-    """Read what ``dump_levels`` and ``dump`` wrote, to describe it: functions have no bytes, and tables no rows."""
+def load_levels(data: Mapping[str, Any], execution: Mapping[str, Any], interval: float | None = None) -> JobLevels:
+    """Read what ``dump_levels`` and ``dump`` wrote, to describe it: functions have no bytes, and tables no rows.
+
+    ``interval``: as in ``JobLevels``.
+    """
     logical = JobGraph.from_dict(data["logical"], _no_bytes(data["logical"]))
     optimized = None
     if "steps" in data:
@@ -60,7 +70,7 @@ def load_levels(data: Mapping[str, Any], execution: Mapping[str, Any]) -> JobLev
         graph = logical if other is None else JobGraph.from_dict(other, _no_bytes(other))
         optimized = Optimized(graph, read_plain(tuple[RewriteStep, ...], data["steps"]))
     running = execution_graph_codec.load(execution, _no_bytes(execution["blobs"]))
-    return JobLevels(logical, optimized, running, data["rows"])
+    return JobLevels(logical, optimized, running, data["rows"], interval)
 
 
 def with_parallelism(levels: JobLevels, running: ExecutionGraph, parallelism: int) -> JobLevels:

@@ -27,7 +27,7 @@ class ViewKind(Enum):
     HISTORY = "history"
     """A row of metrics for each vertex and second that is kept."""
     LEVELS = "levels"
-    """The levels and the execution graph of its request; they never change."""
+    """The levels and the execution graph of its request, and the seconds between checkpoints; they never change."""
     AGENTS = "agents"
     """A row for each agent and its slots."""
     RUNS = "runs"

@@ -532,6 +532,10 @@ def test_explain_is_kept_with_the_job(numbers: sb.Stream, tmp_path: Path) -> Non
     job.wait(timeout=60)
     assert sb.attach("explained").explain() == job.explain() == sink.explain()
     assert "== physical ==" in job.explain()
+    without = sink.run("explained", checkpoint=None)
+    assert job.explain().splitlines()[-1].endswith("the job goes on from the last checkpoint")
+    assert without.explain().splitlines()[-1].endswith("the job begins again")
+    without.wait(timeout=60)
 
 
 def test_metrics_are_flat_and_have_rates_and_shares(endless: sb.Stream) -> None:

@@ -124,14 +124,45 @@ def test_a_running_job_says_when_its_last_checkpoint_was_and_why_others_fail():
     assert " · checkpoint 8 s ago · " in header
     assert f"⚠ {failing}" in lines
     assert f"⚠ {failing}" in ParsedHtml(job_card.html(PICTURE, kept)).texts
-    assert "checkpoint" not in job_card.text(PICTURE, running)
-    assert "checkpoint" not in job_card.text(PICTURE, kept, exact=False)
-    assert "checkpoint" not in job_card.text(PICTURE, replace(metrics(EXECUTION), checkpointed=running.at))
+    assert "checkpoint 8 s" not in job_card.text(PICTURE, running)
+    assert "checkpoint 8 s" not in job_card.text(PICTURE, kept, exact=False)
+    assert "checkpoint 8 s" not in job_card.text(PICTURE, replace(metrics(EXECUTION), checkpointed=running.at))
+
+
+@pytest.mark.parametrize(
+    ("interval", "line", "details"),
+    [
+        (
+            60.0,
+            "files: exactly once, all of them at the end · checkpoints every 60 s",
+            (
+                "files: exactly once, all of them at the end; a lost worker: the job goes on from the last checkpoint\n"
+                "checkpoints every 60 s"
+            ),
+        ),
+        (
+            None,
+            "files: exactly once, all of them at the end · no checkpoints",
+            "files: exactly once, all of them at the end; a lost worker: the job begins again\nno checkpoints",
+        ),
+    ],
+)
+def test_a_card_ends_with_what_the_job_promises_about_its_output(interval, line, details):
+    scenes, execution = submitted(late(), interval=interval)
+    picture = job_picture(json.loads(json.dumps(scenes)))
+    for state in ("RUNNING", "RESTARTING", "FINISHED"):
+        for exact in (True, False):
+            assert job_card.text(picture, metrics(execution, state), exact=exact).splitlines()[-1] == line
+            html = job_card.html(picture, metrics(execution, state), exact=exact)
+            assert f'title="{details}">{line}<' in html
+    for state in ("FAILED", "CANCELED"):
+        assert line not in job_card.html(picture, metrics(execution, state, error=failure()))
+        assert line not in job_card.text(picture, metrics(execution, state, error=failure()))
 
 
 def test_an_inexact_card_has_the_rows_of_sources_and_sinks():
     text = job_card.text(PICTURE, metrics(EXECUTION), exact=False)
-    assert text.splitlines()[1:] == [
+    assert text.splitlines()[1:-1] == [
         "  flights                   x4  1,000 rows",
         "  airlines                  x4  1,000 rows",
         "  join_0 → by_name_partial  x4",
@@ -152,7 +183,7 @@ def test_a_finished_job_says_why_a_source_has_fewer_rows_than_its_files(sizes, r
     scenes, execution = submitted(late(), sizes=sizes)
     sentence = f"flights read {read}: the filter delay > 15 ran in the source."
     picture = job_picture(json.loads(json.dumps(scenes)))
-    assert job_card.text(picture, metrics(execution)).splitlines()[-1] == sentence
+    assert job_card.text(picture, metrics(execution)).splitlines()[-2] == sentence
     assert sentence in ParsedHtml(job_card.html(picture, metrics(execution))).texts
     for other in (metrics(execution, "RUNNING"), metrics(execution, "FAILED", error=failure())):
         assert "ran in the source" not in job_card.text(picture, other)

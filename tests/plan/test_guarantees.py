@@ -50,14 +50,28 @@ def rows(*, replayable):
     ],
 )
 def test_the_promise_depends_on_sources_sinks_and_checkpoints(sink, checkpoints, promise):
-    (sentence,) = guarantees(graph_of(sink()), checkpoints=checkpoints)
-    assert sentence.startswith(promise)
+    (guarantee,) = guarantees(graph_of(sink()), checkpoints=checkpoints)
+    assert str(guarantee).startswith(promise)
+
+
+@pytest.mark.parametrize(
+    ("other", "checkpoints", "failure"),
+    [
+        ("sink_live", True, "a lost worker: the job goes on from the last checkpoint"),
+        ("sink_live", False, "a lost worker: the job fails"),
+    ],
+)
+def test_files_of_a_job_whose_rows_a_client_takes_depend_on_checkpoints(tmp_path, other, checkpoints, failure):
+    stream = sb.Stream.from_rows([{"x": 1}])
+    sinks = [stream.sink_csv(tmp_path), getattr(stream, other)()]
+    files, _live = guarantees(lower([sink.target.flow for sink in sinks]).graph, checkpoints=checkpoints)
+    assert (files.promise, files.failure) == ("files: exactly once, all of them at the end", failure)
 
 
 def test_a_source_that_can_be_read_only_once_is_named():
     endless = sb.Stream.from_generator(lambda: iter(()), {"x": "int64"}, bounded=False)
-    (sentence,) = guarantees(graph_of(endless.sink_csv("out")))
-    assert "(source_0 can be read only once)" in sentence
+    (guarantee,) = guarantees(graph_of(endless.sink_csv("out")))
+    assert "(source_0 can be read only once)" in guarantee.failure
 
 
 def test_each_kind_of_output_has_one_sentence(tmp_path):

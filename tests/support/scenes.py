@@ -43,15 +43,15 @@ def late():
     )
 
 
-def submitted(graph, tasks=4, sizes=None):
+def submitted(graph, tasks=4, sizes=None, interval=None):
     """Return the scenes of ``graph`` at its submission, and its execution graph; the table ``airlines`` is small.
 
-    ``sizes`` are those of sources that cards show.
+    ``sizes`` are those of sources that cards show, ``interval`` the seconds between two checkpoints.
     """
     optimized = optimize(graph, {"airlines": Size(16, 640)} if "airlines" in graph.operators else {})
     execution = physical(optimized.graph, tasks)
     rows = {name: size.rows for name, size in (sizes or {}).items()}
-    return display.scenes(JobLevels(graph, optimized, execution, rows)), execution
+    return display.scenes(JobLevels(graph, optimized, execution, rows, interval)), execution
 
 
 def metrics(execution, state="FINISHED", name="late", rows=1000, **more):

@@ -156,12 +156,13 @@ test("the sentence shows the operator that it is about", async () => {
 });
 
 test.each([
-  ["RUNNING", "", "started again 1 time: worker agent-2 was lost"],
-  ["RUNNING", "checkpoint 4", "started again 1 time: worker agent-2 was lost; went on from checkpoint 4"],
-  ["RESTARTING", "checkpoint 4", ""],
-])("a job that is %s after a loss, from %j, says so", (state, goes_on_from, note) => {
+  ["RUNNING", "", "worker agent-2 was lost", "started again 1 time: worker agent-2 was lost"],
+  ["RUNNING", "checkpoint 4", "worker agent-2 was lost", "started again 1 time: worker agent-2 was lost; went on from checkpoint 4"],
+  ["RUNNING", "checkpoint 4", "", "started again 1 time; went on from checkpoint 4"],
+  ["RESTARTING", "checkpoint 4", "worker agent-2 was lost", ""],
+  ["PENDING", "checkpoint 4", "", ""],
+])("a job that is %s after a loss, from %j, says so", (state, goes_on_from, lost, note) => {
   const { graph, live } = backpressured();
-  const lost = "worker agent-2 was lost";
   const metrics = live.metrics && { ...live.metrics, state, restarts: 1, lost, goes_on_from };
   show({ graph, live: { ...live, metrics }, tasks: [] });
   expect(place.querySelector(".sabot-sentence small")?.textContent ?? "").toBe(note);
@@ -176,6 +177,17 @@ test("the header says when the last checkpoint was, until the job is over", () =
   over.live.metrics!.checkpointed = over.live.metrics!.at - 8;
   show(over);
   expect(place.querySelector(".sabot-figures")!.textContent).not.toContain("checkpoint");
+});
+
+test.each([
+  [running(), "files: exactly once, all of them at the end · checkpoints every 60 s"],
+  [finished(), "files: exactly once, all of them at the end · checkpoints every 60 s"],
+  [failed(), undefined],
+])("a line below says what the job promises about its output, unless it fails %#", (job, line) => {
+  show(job);
+  const shown = place.querySelector<HTMLElement>(".sabot-guarantee");
+  expect(shown?.textContent).toBe(line);
+  expect(shown?.title).toBe(line && job.graph.picture.guarantee_details);
 });
 
 test("checkpoints that fail are said with the reason", () => {

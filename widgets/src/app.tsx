@@ -5,6 +5,7 @@ import { cut } from "./format";
 import type { Canvas } from "./graph/canvas";
 import { Graph } from "./graph/graph";
 import { Toolbar } from "./graph/toolbar";
+import { Guarantee } from "./header/guarantee";
 import { Header } from "./header/header";
 import { Notice } from "./header/notice";
 import { Sentence } from "./header/sentence";
@@ -55,6 +56,7 @@ export function App({ store }: { store: Store }) {
           </aside>
         )}
       </div>
+      <Guarantee store={store} />
     </section>
   );
 }

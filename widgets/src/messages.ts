@@ -50,6 +50,8 @@ export interface TableMessage {
 export interface JobPicture {
   views: View[];
   operators: OperatorCard[];
+  guarantee: string;
+  guarantee_details: string;
 }
 
 export interface JobMetrics {

@@ -206,7 +206,7 @@ const card = shape<OperatorCard>({
   filtered: text,
   rows: maybe(number),
 });
-const picture = shape<JobPicture>({ views: many(view), operators: many(card) });
+const picture = shape<JobPicture>({ views: many(view), operators: many(card), guarantee: text, guarantee_details: text });
 
 const graph = shape<Graph>({ job: text, run: number, bounded: flag, note: text, picture });
 const live = shape<Live>({ seq: number, metrics: maybe(metrics), gone: text, trouble: text });

@@ -181,7 +181,10 @@ class Job:
     def explain(self) -> str:
         """Return the job's logical, optimized and physical graph, as submitted."""
         levels = self._client.levels(self.run_id)
-        return plan.explain(levels.logical, levels.optimized, levels.execution) if levels else ""
+        if levels is None:
+            return ""
+        takes = levels.interval is not None
+        return plan.explain(levels.logical, levels.optimized, levels.execution, checkpoints=takes)
 
     def wait(self, timeout: Duration | float | None = None) -> JobResult:
         """Wait until the job has ended and its callbacks have received every row.

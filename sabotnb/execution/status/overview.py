@@ -11,7 +11,7 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.status import job_series, summaries
 from sabotnb.execution.status.run_metrics import shown_metrics
 from sabotnb.metrics import JobMetrics, without_tasks
-from sabotnb.protocol import AgentInfo, JobState, RunRef, RunStatus, RunSummary, ViewKind
+from sabotnb.protocol import AgentInfo, JobRequest, JobState, RunRef, RunStatus, RunSummary, ViewKind
 
 
 class Overview:
@@ -28,7 +28,7 @@ class Overview:
             ViewKind.LIVE: self._live,
             ViewKind.CHANNELS: lambda job, _now, _wall: list(job_series.channel_rows(job)),
             ViewKind.HISTORY: lambda job, now, wall: list(job_series.history_rows(job, wall - now)),
-            ViewKind.LEVELS: lambda job, _now, _wall: (job.request.levels, job.request.execution),
+            ViewKind.LEVELS: lambda job, _now, _wall: _levels(job.request),
         }
 
     def run(self, run: RunRef) -> JobRun | None:
@@ -94,3 +94,7 @@ class Overview:
         if self._runs.get(job.name) is not job:
             return f"waits for the previous run of {job.name!r} to end", "previous run"
         return replies.missing_slots(job.slot_requests, self._pool.statistics()), "slots"
+
+
+def _levels(request: JobRequest) -> tuple[Mapping[str, Any], Mapping[str, Any], float | None]:
+    return request.levels, request.execution, request.checkpoint.interval if request.checkpoint is not None else None

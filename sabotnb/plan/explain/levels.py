@@ -15,10 +15,17 @@ from sabotnb.plan.guarantees import guarantees
 from sabotnb.plan.optimize import Optimized
 
 
-def explain(logical: JobGraph, optimized: Optimized | None = None, execution: ExecutionGraph | None = None) -> str:
+def explain(
+    logical: JobGraph,
+    optimized: Optimized | None = None,
+    execution: ExecutionGraph | None = None,
+    *,
+    checkpoints: bool = True,
+) -> str:
     """Return the levels that are passed, each under its heading, then the vertices as boxes.
 
-    If rows leave the job other than to be collected, the end is what is promised about them.
+    If rows leave the job other than to be collected, the end is what is promised about them, with ``checkpoints`` or
+    without.
     """
     levels = [("logical", list(operator_lines(logical)))]
     if optimized is not None:
@@ -29,8 +36,8 @@ def explain(logical: JobGraph, optimized: Optimized | None = None, execution: Ex
     texts = ["\n".join([f"== {title} ==", *lines]) for title, lines in levels]
     if execution is not None:
         texts.append(_vertex_boxes(execution))
-    if promises := guarantees(logical):
-        texts.append("\n".join(["== guarantees ==", *promises]))
+    if promises := guarantees(logical, checkpoints=checkpoints):
+        texts.append("\n".join(["== guarantees ==", *map(str, promises)]))
     return "\n\n".join(texts)
 
 

@@ -61,6 +61,8 @@ export function made(sketch: JobSketch): MadeJob {
   const picture = {
     views: ["logical", "optimized"].map((name) => viewOf(name, sketch)),
     operators: sketch.vertices.flatMap(cards),
+    guarantee: "files: exactly once, all of them at the end · checkpoints every 60 s",
+    guarantee_details: "files: exactly once, all of them at the end; a lost worker: the job goes on from the last checkpoint",
   };
   const sources = sketch.vertices.filter((one) => one.role === "source");
   const sinks = sketch.vertices.filter((one) => one.role === "sink");
