@@ -221,10 +221,14 @@ class JobRun:
         return self.starts_before + self.epoch - self.first_epoch
 
     @property
+    def survived_losses(self) -> list[Loss]:
+        """The losses after which it began again, or is about to; each restart has one."""
+        return self.losses[: self.epoch - self.first_epoch + (self.state is JobState.RESTARTING)]
+
+    @property
     def survived(self) -> Failure | None:
-        """The last loss after which it began again, or is about to; each restart has one loss."""
-        survived = self.losses[: self.epoch - self.first_epoch + (self.state is JobState.RESTARTING)]
-        return survived[-1].failure if survived else None
+        """The last loss after which it began again, or is about to."""
+        return self.survived_losses[-1].failure if self.survived_losses else None
 
     @property
     def awaits_slots(self) -> bool:

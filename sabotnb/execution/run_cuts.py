@@ -53,6 +53,8 @@ class RunCuts:
     """The last stored cuts, as people see them."""
     base: StoredCut | None = None
     """What this epoch was restored from."""
+    base_status: CheckpointStatus | None = None
+    """``base`` as people see it; None for a cut of another run, or of an earlier scheduler."""
     commits: deque[StoredCut] = field(default_factory=deque)
     """Stored cuts of an endless run whose output is to be committed; the first one is, if there is a committer."""
     began: float = float("-inf")
@@ -79,6 +81,14 @@ class RunCuts:
         """True while the job store has been asked to write a cut and has not answered."""
         return self.pending is not None and self.pending.storing is not None
 
+    def status_of(self, cut: StoredCut | None) -> CheckpointStatus | None:
+        """Return ``cut``, which the run goes on from, as people see it; None if this scheduler has not stored it."""
+        if cut is self.base:
+            return self.base_status
+        if cut is None or cut is not self.last:  # one of another run may have the number of one of its own
+            return None
+        return next((shown for shown in self.shown if shown.cut == cut.cut), None)
+
     def keep(self, stored: StoredCut) -> None:
         """Take ``stored`` for the last stored cut, and drop those to which the run does not go back any more."""
         self.kept = kept_cuts([*self.kept, stored])
@@ -90,7 +100,7 @@ class RunCuts:
 
     def begin_epoch(self, base: StoredCut | None, *, commits: bool) -> None:
         """Go on from ``base``; with ``commits`` its output is committed, or checked, first."""
-        self.base = base
+        self.base, self.base_status = base, self.status_of(base)
         self.commits.clear()
         if commits and base is not None and base.committables:
             self.commits.append(base)

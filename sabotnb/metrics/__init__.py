@@ -1,6 +1,7 @@
 """Counters of tasks, metrics of jobs computed from them, and the sentence that explains a job."""
 
 from sabotnb.metrics.counters import COUNTS_IN, COUNTS_OUT, TaskCounters, WatermarkHolder
+from sabotnb.metrics.going_on import going_on
 from sabotnb.metrics.histogram import Histogram, merged
 from sabotnb.metrics.history import History, Moment
 from sabotnb.metrics.job_metrics import (
@@ -53,6 +54,7 @@ __all__ = [
     "VertexMetrics",
     "WatermarkHolder",
     "checkpoints_failed",
+    "going_on",
     "lag_of",
     "merged",
     "prometheus_text",

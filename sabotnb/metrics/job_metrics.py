@@ -294,7 +294,10 @@ class JobMetrics:
     restarts: int = 0
     """How often it began again after a worker was lost."""
     goes_on_from: str = ""
-    """The checkpoint that it goes on from after a restart, or is about to; empty for the beginning."""
+    """The checkpoint that it goes on from after a restart, or is about to, with how much is read again: ``going_on``.
+
+    Empty for the beginning.
+    """
     lost: str = ""
     """A sentence about the last worker or connection that it lost and survived."""
     checkpointed: float | None = None

@@ -123,8 +123,8 @@ class CheckpointingStatus:
 
     ``since``: when the cut in progress began, for which ``missing`` tasks are waited for; None without one. The last
     ``failures`` cuts failed, the newest with ``last_failure``. ``restored`` names the cut from which the run goes on
-    after a restart, or is about to, and ``replayed`` is how many seconds before the loss that cut began. ``storage`` is
-    where the files are; empty if the run takes no checkpoints.
+    after a restart, or is about to. That cut began ``replayed`` seconds before the loss; None if that is not known.
+    ``storage`` is where the files are; empty if the run takes no checkpoints.
     """
 
     storage: str = ""

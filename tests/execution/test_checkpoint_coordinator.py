@@ -665,9 +665,20 @@ def test_the_status_says_from_where_a_run_goes_on_and_how_much_is_done_again(clu
     expected = CheckpointingStatus(storage="/checkpoints", restored="checkpoint 1", replayed=4.0)
     assert status(cluster).checkpointing == expected
     metrics = cluster.machine.overview.metrics(cluster.now, cluster.now, "job")
-    assert metrics.finding.sentence.endswith("The job starts again from checkpoint 1.")
+    again = "The job starts again from checkpoint 1, 4.0 s before the failure."
+    assert metrics.finding.sentence.endswith(again)
     cluster.fire(RestartDue)
     assert (cluster.state(), status(cluster).checkpointing) == ("RUNNING", expected)
+
+
+def test_how_much_is_done_again_stays_known_while_later_cuts_are_taken(cluster):
+    job = running(cluster)
+    cut(cluster)
+    lose_and_restart(cluster)
+    before = status(cluster).checkpointing
+    for _ in range(job.cuts.shown.maxlen + 1):
+        cut(cluster)
+    assert status(cluster).checkpointing == before
 
 
 def test_a_run_that_fails_after_its_checkpoints_have_committed_output_says_so(cluster):

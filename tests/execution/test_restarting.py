@@ -518,9 +518,10 @@ def test_a_run_that_begins_again_hands_every_split_out_again(cluster):
 TORN = "the file /c/9 is torn. Remove it"
 
 
-def checkpointing(cluster, *, bounded=False):
+def checkpointing(cluster, *, bounded=False, **more):
     vertices = (JobVertex("work", 2, bounded=bounded, reads=True),)
-    cluster.submit(request(vertices=vertices, restarts=True, checkpoint=CheckpointPolicy(10.0, "/checkpoints")))
+    policy = CheckpointPolicy(10.0, "/checkpoints")
+    cluster.submit(request(vertices=vertices, restarts=True, checkpoint=policy, **more))
     return cluster.machine.jobs["job"]
 
 
@@ -679,6 +680,18 @@ def test_a_run_waits_for_the_storage_of_the_cut_of_another_run(cluster):
     assert cluster.state() == "RESTARTING"
     again(cluster)
     assert cluster.state() == "RUNNING"
+
+
+def test_a_cut_of_another_run_is_not_taken_for_the_own_one_of_its_number(cluster):
+    other = StoredCut(RunId("other", 7), 1, 1, CutKind.SAVEPOINT, 0, {}, {}, {})
+    job = checkpointing(cluster, bounded=True, start_from=other)
+    cluster.fire(CutDue)
+    cluster.feed(BROKEN)
+    refuse_restore(cluster)
+    again(cluster)
+    assert (job.cuts.base, cluster.state()) == (other, "RUNNING")
+    checkpointing_status = cluster.machine.overview.status("job").checkpointing
+    assert (checkpointing_status.restored, checkpointing_status.replayed) == ("savepoint 1 of 'other'", None)
 
 
 def test_a_checkpoint_error_of_a_run_that_is_running_counts_as_raised(cluster):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sabotnb.display import job_line, operator_labels
-from sabotnb.metrics import checkpoints_failed, started_again
+from sabotnb.metrics import checkpoints_failed, going_on, started_again
 from sabotnb.protocol import JobState, RunStatus
 
 
@@ -16,7 +16,8 @@ class JobStatus:
 
     ``waits`` says what a PENDING or RESTARTING job waits for, ``failure`` why a FAILED job failed; ``restarts`` is how
     often it began again after a worker was lost, ``lost`` the last of those losses, and ``restored`` the checkpoint
-    that it went on from. ``checkpoint_failure`` says why its last checkpoints failed.
+    that it went on from, which began ``replayed`` seconds before the loss. ``checkpoint_failure`` says why its last
+    checkpoints failed.
     """
 
     name: str
@@ -30,6 +31,7 @@ class JobStatus:
     restarts: int = 0
     lost: str = ""
     restored: str = ""
+    replayed: float | None = None
     checkpoint_failure: str = ""
 
     @classmethod
@@ -48,6 +50,7 @@ class JobStatus:
             status.restarts,
             status.lost,
             checkpointing.restored,
+            checkpointing.replayed,
             "" if status.state.terminal else checkpoints_failed(checkpointing.failures, checkpointing.last_failure),
         )
 
@@ -75,9 +78,10 @@ class JobStatus:
         """Yield what it waits for or why it failed, what it lost and survived, and why checkpoints fail."""
         if more := self.waits or self.failure:
             yield more
+        goes_on_from = going_on(self.restored, self.replayed)
         if self.state == JobState.RESTARTING.value:
-            yield f"starts again from {self.restored or 'the beginning'}: {self.lost}"
-        elif again := started_again(self.state, self.restarts, self.lost, self.restored):
+            yield f"starts again from {goes_on_from or 'the beginning'}: {self.lost}"
+        elif again := started_again(self.state, self.restarts, self.lost, goes_on_from):
             yield again
         if self.checkpoint_failure:
             yield self.checkpoint_failure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sabotnb.execution.job_run import JobRun
-from sabotnb.metrics import checkpoints_failed
+from sabotnb.metrics import checkpoints_failed, going_on
 from sabotnb.protocol import CheckpointingStatus, CheckpointStatus, JobState, StoredCut
 
 
@@ -51,8 +51,13 @@ def restored(job: JobRun) -> str:
     if cut is None:
         return ""
     called = f" {cut.name!r}" if cut.name else ""
-    of_run = "" if cut.run == job.id else f" of {cut.run}"
+    of_run = "" if cut.run == job.id else " of an earlier run" if cut.run.job == job.name else f" of {cut.run.job!r}"
     return f"{cut.kind.value} {cut.cut}{called}{of_run}"
+
+
+def goes_on_from(job: JobRun) -> str:
+    """Name the cut that the run goes on from, with how much is read again; empty as for ``restored``."""
+    return going_on(restored(job), _replayed(job))
 
 
 def _origin(job: JobRun) -> StoredCut | None:
@@ -61,6 +66,6 @@ def _origin(job: JobRun) -> StoredCut | None:
 
 
 def _replayed(job: JobRun) -> float | None:
-    cut, losses = _origin(job), job.losses
-    began = next((shown.began for shown in job.cuts.shown if cut is not None and shown.cut == cut.cut), None)
-    return losses[-1].at - began if losses and began is not None else None
+    """How long before the last loss the cut began; None if that is not known."""
+    status, losses = job.cuts.status_of(_origin(job)), job.survived_losses
+    return losses[-1].at - status.began if status is not None and losses else None

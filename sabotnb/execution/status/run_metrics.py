@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sabotnb.execution import loss_messages
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.status.cut_status import checkpoint_failure, checkpointed, restored
+from sabotnb.execution.status.cut_status import checkpoint_failure, checkpointed, goes_on_from
 from sabotnb.execution.status.input_progress import progress
 from sabotnb.execution.status.silent_agents import silence
 from sabotnb.metrics import (
@@ -81,7 +81,7 @@ def job_metrics(job: JobRun, now: float, wall: float, waits: str = "", waits_for
         ahead=sum(task.counters.ahead for task in job.tasks.values()),
         error=_error(job),
         restarts=job.restarts,
-        goes_on_from=restored(job),
+        goes_on_from=goes_on_from(job),
         lost=loss_messages.survived(job),
         checkpointed=None if (began := checkpointed(job)) is None else began + ahead,
         checkpoint_failure=checkpoint_failure(job),

@@ -115,7 +115,7 @@ def starting(job: JobMetrics) -> Finding | None:
     if job.state == "DEPLOYING":
         ready = sum(task.state in ("RUNNING", "FINISHED") for task in job.tasks)
         sentence = f"{ready} of {len(job.tasks)} tasks are ready; sources start reading when all are."
-        if job.goes_on_from:
+        if job.goes_on_from and not job.restarts:  # else ``started_again`` says so
             sentence += f" The job goes on from {job.goes_on_from}."
         return Finding("starting", "", sentence)
     if any(measured(vertex) for vertex in job.vertices):

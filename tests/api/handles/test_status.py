@@ -22,6 +22,18 @@ LOST = "worker agent-2 was lost: it hung"
         ("RESTARTING", 0, {"lost": LOST, "restored": "checkpoint 4"}, [f"starts again from checkpoint 4: {LOST}"]),
         (
             "RESTARTING",
+            0,
+            {"lost": LOST, "restored": "checkpoint 4", "replayed": 2.14},
+            [f"starts again from checkpoint 4, 2.1 s before the failure: {LOST}"],
+        ),
+        (
+            "RUNNING",
+            1,
+            {"lost": LOST, "restored": "checkpoint 4", "replayed": 75.0},
+            [f"started again 1 time: {LOST}; went on from checkpoint 4, 75 s before the failure"],
+        ),
+        (
+            "RESTARTING",
             1,
             {"lost": LOST, "waits": "needs 2 slots"},
             ["needs 2 slots", f"starts again from the beginning: {LOST}"],
