@@ -13,7 +13,7 @@ from sabotnb.execution.job_run import JobRun
 from sabotnb.execution.outputs import replaces_output_of, writer_in_the_way
 from sabotnb.execution.placement import strategy
 from sabotnb.execution.replies import sentence_of
-from sabotnb.execution.savepoint_commands import start_refusal, take_savepoint
+from sabotnb.execution.savepoint_commands import left_behind, start_refusal, take_savepoint
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
 from sabotnb.execution.termination import Termination
@@ -111,7 +111,9 @@ class JobCommands:
         taken = writer_in_the_way(request, self._state.jobs.values())
         if taken is not None:
             return replies.output_taken(*taken)
-        return start_refusal(request) or self._lack_of_slots(request)
+        cut = request.start_from
+        left = left_behind(cut, self._state.runs.get(cut.run) if cut is not None else None)
+        return left or start_refusal(request) or self._lack_of_slots(request)
 
     def _submit(self, now: float, command: Submit) -> Iterable[Instruction]:
         request = command.request

@@ -207,6 +207,15 @@ def other_key_groups(name: str, groups: int, cut: StoredCut) -> Failure:
     )
 
 
+def left_behind(cut: StoredCut) -> Failure:
+    """A run is to begin from a cut that its job went back behind: its output up to there is replaced."""
+    return Failure(
+        CheckpointError.__name__,
+        f"{_named(cut)} cannot be used: the job went back to an earlier one, and its output after that was replaced. "
+        f"Begin from one that is usable: sb.attach({cut.run.job!r}).checkpoints()",
+    )
+
+
 def _named(cut: StoredCut) -> str:
     return f"{cut.kind.value} {cut.cut} of {cut.run.job!r}"
 

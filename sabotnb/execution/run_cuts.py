@@ -89,6 +89,12 @@ class RunCuts:
             return None
         return next((shown for shown in self.shown if shown.cut == cut.cut), None)
 
+    def left(self, epoch: int, cut: int) -> bool:
+        """True for a cut of the run that does not lead to its last one: the run went back behind it."""
+        if self.last is None:
+            return bool(self.shown)
+        return not self.last.follows(self.last.run, epoch, cut)
+
     def keep(self, stored: StoredCut) -> None:
         """Take ``stored`` for the last stored cut, and drop those to which the run does not go back any more."""
         self.kept = kept_cuts([*self.kept, stored])

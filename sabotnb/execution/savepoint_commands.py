@@ -52,6 +52,13 @@ def start_refusal(request: JobRequest) -> Failure | None:
     return None
 
 
+def left_behind(cut: StoredCut | None, job: JobRun | None) -> Failure | None:
+    """The reason that no run can begin from ``cut`` of ``job``: the job went back behind it; None if it did not."""
+    if cut is None or job is None or not job.cuts.left(cut.epoch, cut.cut):
+        return None
+    return replies.left_behind(cut)
+
+
 def _changed_meanings(request: JobRequest, cut: StoredCut) -> dict[str, str]:
     """By operator, why it cannot go on with the state of its name in ``cut``."""
     names = [name for name in request.meanings if name in cut.meanings and name not in request.drop_state]

@@ -105,7 +105,8 @@ class TaskStatus:
 class CheckpointStatus:
     """A stored checkpoint or savepoint. ``began`` is seconds of the scheduler's steady clock; it took ``seconds``.
 
-    ``nbytes`` are those of each task's state file, by task as people write it.
+    ``nbytes`` are those of each task's state file, by task as people write it. ``kept``: it is not removed, and
+    the run has not gone back to an earlier one.
     """
 
     cut: int
@@ -115,6 +116,7 @@ class CheckpointStatus:
     began: float
     seconds: float
     nbytes: Mapping[str, int] = field(default_factory=dict)
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

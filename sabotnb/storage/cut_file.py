@@ -70,6 +70,18 @@ def read_cut(path: str) -> StoredCut:
         raise damaged(path, f"it does not describe a cut ({error})") from error
 
 
+def is_complete(path: str) -> bool:
+    """True if ``read_cut`` reads what is at ``path``, and all state files of it are there. Blocks on I/O."""
+    try:
+        cut = read_cut(path)
+        files = {snapshot.file.path for snapshot in cut.tasks.values() if snapshot.file is not None}
+        folders = {file.rpartition("/")[0] for file in files}
+        present = {f"{folder}/{name}" for folder in folders for name in access_to(folder).names(folder)}
+    except CheckpointError:
+        return False
+    return files <= present
+
+
 def _with_paths(cut: StoredCut, change: Callable[[str], str]) -> StoredCut:
     """``cut`` with the paths of all state files changed."""
     return replace(cut, tasks={task: _with_path(snapshot, change) for task, snapshot in cut.tasks.items()})

@@ -34,6 +34,7 @@ from sabotnb.protocol import (
     Store,
     Stored,
     TakeCut,
+    TakeSavepoint,
     TaskChanged,
     TaskId,
     TaskRestore,
@@ -669,6 +670,24 @@ def test_the_status_says_from_where_a_run_goes_on_and_how_much_is_done_again(clu
     assert metrics.finding.sentence.endswith(again)
     cluster.fire(RestartDue)
     assert (cluster.state(), status(cluster).checkpointing) == ("RUNNING", expected)
+
+
+def test_the_status_says_which_checkpoints_are_of_use(cluster):
+    def kept():
+        return [shown.cut for shown in status(cluster).checkpoints if shown.kept]
+
+    job = running(cluster, bounded=True)
+    cluster.feed(TakeSavepoint("s", "job"))
+    for _ in range(4):
+        cut(cluster)
+    assert kept() == [1, 3, 4, 5]
+    job.cuts.go_back()
+    assert kept() == [1, 3, 4]
+    cluster.feed(TakeSavepoint("left", "job"))
+    job.cuts.go_back()
+    lose_and_restart(cluster)
+    cut(cluster)
+    assert kept() == [1, 3, 4, 7]
 
 
 def test_how_much_is_done_again_stays_known_while_later_cuts_are_taken(cluster):

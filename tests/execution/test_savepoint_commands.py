@@ -427,6 +427,20 @@ INHERITED = savepoint(COUNTED, committables=(file("of the other run"),))
 LOST = Failure("SinkError", "1 file is gone")
 
 
+def test_no_run_begins_from_a_cut_that_its_job_went_back_behind(cluster):
+    job = running(cluster)
+    for _ in range(2):
+        cluster.fire(CutDue)
+    left = job.cuts.last
+    job.cuts.go_back()
+    assert cluster.submit(request(name="fork", vertices=graph(), start_from=left)).message == (
+        "checkpoint 2 of 'job' cannot be used: the job went back to an earlier one, and its output after that was "
+        "replaced. Begin from one that is usable: sb.attach('job').checkpoints()"
+    )
+    cluster.submit(request(name="fork", vertices=graph(), start_from=job.cuts.last))
+    assert cluster.state("fork") == "RUNNING"
+
+
 @pytest.mark.parametrize("bounded", [False, True])
 def test_a_run_commits_what_the_run_that_it_goes_on_from_has_prepared(cluster, bounded):
     running(cluster, vertices=graph(bounded=bounded), splits=SPLITS, start_from=INHERITED)

@@ -19,11 +19,12 @@ from sabotnb.protocol import (
     RunId,
     SourceState,
     Split,
+    StateFile,
     StoredCut,
     TaskId,
     TaskSnapshot,
 )
-from sabotnb.storage import StateReader, jobs_with_cuts, list_cuts, read_cut, write_cut, write_states
+from sabotnb.storage import StateReader, is_complete, jobs_with_cuts, list_cuts, read_cut, write_cut, write_states
 
 
 def cut_of(tasks, *, run=RUN, epoch=2, cut=4, kind=CutKind.CHECKPOINT):
@@ -51,6 +52,22 @@ def test_any_cut_comes_back(cut):
 def test_every_field_comes_back():
     cut = filled(StoredCut)
     assert read_cut(write_cut("memory://filled", cut)) == cut
+
+
+def test_a_cut_is_complete_while_it_and_all_of_its_state_files_are_there(tmp_path):
+    files = [tmp_path / name / "0.state" for name in ("own", "of an earlier cut")]
+    for file in files:
+        file.parent.mkdir()
+        file.touch()
+    tasks = {replace(TASK, index=index): TaskSnapshot(StateFile(str(file), 1, 1)) for index, file in enumerate(files)}
+    path = write_cut(str(tmp_path), cut_of(tasks))
+    assert is_complete(path)
+    files[1].unlink()
+    assert not is_complete(path)
+    assert is_complete(write_cut(str(tmp_path), CUT))
+    Path(path).write_bytes(Path(path).read_bytes()[:-9])
+    assert not is_complete(path)
+    assert not is_complete(str(tmp_path / "missing"))
 
 
 def test_a_cut_is_named_by_its_file_or_its_folder(tmp_path):

@@ -17,12 +17,12 @@ from sabotnb.display import number_format
 from sabotnb.errors import CheckpointError
 from sabotnb.expr import whole
 from sabotnb.protocol import RunStatus, StoredCut
-from sabotnb.storage import CutFolder, read_cut
+from sabotnb.storage import CutFolder, is_complete, read_cut
 
 if TYPE_CHECKING:  # only for annotations
     import pandas as pd
 
-COLUMNS = ["id", "kind", "name", "at", "seconds", "bytes", "operators"]
+COLUMNS = ["id", "kind", "name", "at", "seconds", "bytes", "usable", "operators", "path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +110,17 @@ def chosen_checkpoint(given: StartFrom) -> StoredCut | str | int | None:
 
 
 def checkpoints_frame(status: RunStatus, now: float) -> pd.DataFrame:
-    """Return a row per checkpoint of the run, the oldest first; ``now`` is the time of ``status`` by its clock."""
+    """Return a row per checkpoint of the run, the oldest first; ``now`` is the time of ``status`` by its clock.
+
+    Looks for the files of those that are kept.
+    """
     import pandas as pd
 
     rows = []
+    storage = status.checkpointing.storage
     for checkpoint in status.checkpoints:
         began = pd.Timestamp(time.time() - (now - checkpoint.began), unit="s", tz="UTC").round("ms")
+        path = CutFolder(storage, status.run, checkpoint.epoch, checkpoint.cut).path
         by_vertex: Counter[str] = Counter()
         for task, nbytes in checkpoint.nbytes.items():
             by_vertex[task.rpartition("[")[0].rpartition("/")[2]] += nbytes
@@ -127,7 +132,9 @@ def checkpoints_frame(status: RunStatus, now: float) -> pd.DataFrame:
                 began,
                 round(checkpoint.seconds, 3),
                 sum(by_vertex.values()),
+                checkpoint.kept and is_complete(path),
                 dict(by_vertex),
+                path,
             )
         )
     return pd.DataFrame(rows, columns=COLUMNS)

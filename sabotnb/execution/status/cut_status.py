@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sabotnb.execution.job_run import JobRun
+from sabotnb.execution.kept_cuts import is_dropped_later
 from sabotnb.metrics import checkpoints_failed, going_on
 from sabotnb.protocol import CheckpointingStatus, CheckpointStatus, JobState, StoredCut
 
@@ -18,6 +21,16 @@ def checkpoint_status(cut: StoredCut, began: float) -> CheckpointStatus:
         seconds=cut.seconds,
         nbytes={str(task): snapshot.file.nbytes for task, snapshot in cut.tasks.items() if snapshot.file is not None},
     )
+
+
+def shown_checkpoints(job: JobRun) -> tuple[CheckpointStatus, ...]:
+    """The last stored cuts, each with whether it is still of use."""
+    kept = {cut.cut for cut in job.cuts.kept}
+    return tuple(replace(shown, kept=shown.cut in kept or _is_old_savepoint(job, shown)) for shown in job.cuts.shown)
+
+
+def _is_old_savepoint(job: JobRun, shown: CheckpointStatus) -> bool:
+    return not is_dropped_later(shown.kind) and not job.cuts.left(shown.epoch, shown.cut)
 
 
 def checkpointing_status(job: JobRun) -> CheckpointingStatus:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sabotnb.execution import loss_messages
 from sabotnb.execution.job_run import JobRun, TaskVertex
-from sabotnb.execution.status.cut_status import checkpointing_status
+from sabotnb.execution.status.cut_status import checkpointing_status, shown_checkpoints
 from sabotnb.execution.transitions import BEGUN
 from sabotnb.metrics import Histogram
 from sabotnb.protocol import AgentInfo, Attempt, RunStatus, RunSummary, TaskStatus
@@ -61,7 +61,7 @@ def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunS
         waits=waits,
         lost=loss_messages.survived(job),
         tasks=tuple(map(_task_status, job.tasks.values())),
-        checkpoints=tuple(job.cuts.shown),
+        checkpoints=shown_checkpoints(job),
         checkpointing=checkpointing_status(job),
         addresses={agent: agents[agent].address for agent in job.used_agents() if agent in agents},
     )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from sabotnb.api.handles.savepoints import Savepoint, check_dropped, checkpoints_frame, cut_to_start_from
 from sabotnb.errors import CheckpointError
 from sabotnb.protocol import (
+    CheckpointingStatus,
     CheckpointStatus,
     CutKind,
     JobState,
@@ -85,17 +88,8 @@ def test_only_operators_of_the_savepoint_can_be_dropped():
         check_dropped(cut(), ("window_0", "window0"))
 
 
-def test_checkpoints_are_a_frame():
-    shown = CheckpointStatus(
-        cut=2,
-        kind=CutKind.CHECKPOINT,
-        name="",
-        epoch=1,
-        began=10.0,
-        seconds=0.5,
-        nbytes={"hours/window_0[0]": 5, "hours/window_0[1]": 7, "hours/join[0]": 1},
-    )
-    status = RunStatus(
+def status_of(storage, *checkpoints):
+    return RunStatus(
         run=RUN,
         owner="me",
         state=JobState.RUNNING,
@@ -103,9 +97,18 @@ def test_checkpoints_are_a_frame():
         started=1.0,
         changed=1.0,
         topology=JobTopology({}),
-        checkpoints=(shown,),
+        checkpoints=checkpoints,
+        checkpointing=CheckpointingStatus(storage=str(storage)),
     )
-    (row,) = checkpoints_frame(status, 12.0).to_dict("records")
+
+
+def shown(number=2, **more):
+    return CheckpointStatus(cut=number, kind=CutKind.CHECKPOINT, name="", epoch=1, began=10.0, seconds=0.5, **more)
+
+
+def test_checkpoints_are_a_frame(tmp_path):
+    checkpoint = shown(nbytes={"hours/window_0[0]": 5, "hours/window_0[1]": 7, "hours/join[0]": 1})
+    (row,) = checkpoints_frame(status_of(tmp_path, checkpoint), 12.0).to_dict("records")
     at = row.pop("at")
     assert row == {
         "id": 2,
@@ -113,6 +116,21 @@ def test_checkpoints_are_a_frame():
         "name": "",
         "seconds": 0.5,
         "bytes": 13,
+        "usable": False,
         "operators": {"window_0": 12, "join": 1},
+        "path": f"{tmp_path}/hours/7/2-e1",
     }
     assert at.tz is not None
+
+
+def test_checkpoints_that_are_kept_with_all_their_files_can_be_used(tmp_path):
+    for number in (1, 2, 3):
+        state = tmp_path / f"{number}.state"
+        state.touch()
+        snapshot = TaskSnapshot(StateFile(str(state), 2, 1))
+        write_cut(str(tmp_path), replace(cut(number), tasks={TASK: snapshot}))
+    (tmp_path / "3.state").unlink()
+    checkpoints = [shown(1, kept=False), shown(2), shown(3), shown(4)]
+    frame = checkpoints_frame(status_of(tmp_path, *checkpoints), 12.0)
+    assert frame["usable"].to_list() == [False, True, False, False]
+    assert cut_to_start_from(2, "hours", str(tmp_path)).cut == 2
