@@ -29,7 +29,7 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
         return ""
     if instruction.action == "abort":
         saved = _saved(committer, instruction) if instruction.saves and instruction.committables else ""
-        committer.abort(instruction.committables)
+        committer.abort(instruction.committables, instruction.kept)
         return saved
     if instruction.cut is not None:
         # The run goes on, and so do the prepared files: another commit of the cut finishes one that raised.
@@ -38,8 +38,9 @@ def commit_or_abort(instruction: Commit, blobs: Mapping[str, bytes]) -> str:
     try:
         committer.commit(instruction.committables)
     except Exception as error:
-        # An abort follows. The rows are complete and may not be reproducible, so save them, whatever was raised.
-        saved = _saved(committer, instruction)
+        # An abort follows. The rows are complete and may not be reproducible, so save them, whatever was raised. Those
+        # up to a savepoint stay prepared instead: a run that goes on from it commits them.
+        saved = "" if instruction.kept else _saved(committer, instruction)
         known = isinstance(error, SabotnbError | OSError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         raise SinkError(f"{reason}. {saved}" if saved else reason) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sabotnb.errors import CheckpointError, JobError, SabotnbError, StorageUnreachable
 from sabotnb.execution import oldest_kept, with_parallelism
-from sabotnb.protocol import JobState, StoredCut
+from sabotnb.protocol import StoredCut
 from sabotnb.storage import list_cuts, read_cut
 
 if TYPE_CHECKING:  # the store's thread imports it: a database library takes half a second to load
@@ -112,9 +112,8 @@ def _number(record: RunRecord, records: Sequence[CutRecord], chosen: Chosen) -> 
 def _run_again(store: JobStore, record: RunRecord, records: Sequence[CutRecord]) -> str:
     job = record.run.job
     request = store.stored_run(record).request if record.resumable else None
-    over = record.state in (JobState.FAILED, JobState.CANCELED)
-    if request is None or (over and request.commits and request.topology.bounded):
-        return "Run it again"  # with the end of a bounded run, its output up to the checkpoints was removed
+    if request is None:
+        return "Run it again"
     if records:
         return f"A new run goes on with its state: .run({job!r}, start_from={records[-1].path!r})"
     cut = request.start_from

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from sabotnb.execution.committables import merged
+from sabotnb.execution.committables import merged, without
 from sabotnb.execution.placement import SlotRequest
 from sabotnb.execution.restoring import finished_splits, without_operators
 from sabotnb.execution.run_counts import counted_before
@@ -342,6 +342,11 @@ class JobRun:
         if self.cuts.at_savepoint:  # what is after it is written again by the run that goes on from there
             return list(self.committables)
         return merged(self.committables, *(task.committables for task in self.tasks.values()))
+
+    def kept_output(self) -> list[Committable]:
+        """The output up to its last stored cut that is not known to be committed: for a run that begins there."""
+        stored = self.cuts.last.committables if self.cuts.last is not None else ()
+        return without(stored, without(stored, self.committables))
 
     def over(self) -> bool:
         """True if no task runs any more."""

@@ -8,24 +8,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sabotnb.errors import AgentLost
+from sabotnb.errors import AgentLost, JobReplaced
 from sabotnb.execution.job_run import JobRun
 from sabotnb.protocol import AgentInfo, Failure, JobState, failure
 
 _SILENT = "no heartbeat for"
 
 
-def with_kept(failed: Failure, job: JobRun) -> Failure:
-    """The failure of a run whose checkpoints may have committed output, with how a corrected job goes on from them."""
+def say_kept(job: JobRun) -> None:
+    """Let the failure of a run that has ended, or its note, say how a corrected job goes on from its checkpoints."""
+    over = job.state in (JobState.FAILED, JobState.CANCELED) and not job.output_stays
+    if over and job.failure is not None and job.failure.error != JobReplaced.__name__:
+        job.failure = _with_kept(job.failure, job)
+    elif over and job.failure is None:
+        job.explain(_goes_on(job))
+
+
+def _with_kept(failed: Failure, job: JobRun) -> Failure:
     message = failed.message
-    if job.cuts.kept:
+    if job.cuts.kept and job.commits_cuts:
         message = message.replace(failure.NOTHING_COMMITTED, "What its checkpoints have committed stays.")
+    advised = any(way in message + failed.advice for way in ("start_from=", "fresh=True", failure.NOTHING_LOST))
+    advice = failed.advice if advised else "\n".join(filter(None, (failed.advice, _goes_on(job))))
+    return replace(failed, message=message, advice=advice)
+
+
+def _goes_on(job: JobRun) -> str:
+    """How a new run goes on from the last checkpoint of one that has ended; empty if there is none."""
     cut = job.cuts.last or job.request.start_from
-    advised = any(way in message + failed.advice for way in ("start_from=", "fresh=True"))
-    if cut is None or cut.run.job != job.name or advised:
-        return replace(failed, message=message)
-    goes_on = f"Its state is kept. To go on from {cut.kind.value} {cut.cut}: .run({job.name!r}, start_from={cut.cut})"
-    return replace(failed, message=message, advice="\n".join(filter(None, (failed.advice, goes_on))))
+    if cut is None or cut.run.job != job.name:
+        return ""
+    return f"Its state is kept. To go on from {cut.kind.value} {cut.cut}: .run({job.name!r}, start_from={cut.cut})"
 
 
 def agent_lost(agent: AgentInfo, reason: str) -> Failure:

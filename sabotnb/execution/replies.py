@@ -316,7 +316,7 @@ def _commits(job: JobRun, verb: str) -> str:
 
 
 def _cancel(job: JobRun) -> str:
-    since = " after its last checkpoint" if job.commits_cuts and job.cuts.kept else ""
+    since = " after its last checkpoint" if job.cuts.kept else ""
     return f"{job.name} is being canceled" + (f"; what it wrote{since} is removed" if job.request.commits else "")
 
 

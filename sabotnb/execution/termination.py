@@ -11,6 +11,9 @@ cut (``commit_next``), and the rest at its end as described here. Sinks write un
                                   |  no committer left --> FAILING -----> FAILED   (no abort, see below)
     last task ended while CANCELING / FAILING --abort--> CANCELED / FAILED
 
+**Kept output.** A run with stored cuts that fails or is canceled keeps what it has prepared up to the last one
+(``Commit.kept``): a run that begins from there commits it. The abort removes what is after it.
+
 **Inherited output.** A run that begins from the cut of another one commits what that one had prepared up to the cut and
 had perhaps not committed: an endless run before its sources start, a bounded run at its end. The latter has it checked
 before its sources start (``check``), so a run that cannot commit it ends before it has read a row.
@@ -339,8 +342,7 @@ class Termination:
         if job.cuts.at_savepoint:
             job.count_to_savepoint()
         job.committer = None
-        if job.failure is not None and job.commits_cuts and not job.output_stays:
-            job.failure = loss_messages.with_kept(job.failure, job)
+        loss_messages.say_kept(job)
         self._state.pool.release(job.name)  # by name, so before a successor of that name may take slots
         yield JobChanged(job.name, job.state)
         yield from self._state.tell_used(job, EndRun(job.id))
@@ -363,5 +365,17 @@ def _commit(job: JobRun, agent: str) -> Commit:
     if cut is not None:  # what is new in it: its output that an earlier cut had too is committed
         stored = job.cuts.commits[0].committables
         committables = without(stored, without(stored, committables))
-    execution, saves = job.request.execution, job.commit_failed and action == "abort"
-    return Commit(agent, job.id, job.epoch, action, execution, tuple(committables), cut, job.lineage, saves)
+    stays = cut is None and (action == "abort" or job.cuts.at_savepoint)
+    kept = tuple(job.kept_output()) if stays else ()
+    return Commit(
+        agent,
+        job.id,
+        job.epoch,
+        action,
+        job.request.execution,
+        tuple(committables),
+        cut,
+        job.lineage,
+        saves=job.commit_failed and action == "abort" and not kept,
+        kept=kept,
+    )

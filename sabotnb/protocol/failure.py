@@ -28,6 +28,9 @@ class Failure:
 NOTHING_COMMITTED = "No output was committed."
 """What the message of a loss says about the output; the end of a run corrects it if checkpoints have committed some."""
 
+NOTHING_LOST = "Nothing is lost"
+"""What the failure of a commit begins with where it says which folder has the rows now."""
+
 
 def connection_lost(agent: str, peer: str, reason: str) -> str:
     """The message of a broken connection; the agent and a task that cannot send both use it."""

@@ -202,7 +202,8 @@ class Commit:
     A bounded run that goes on from the cut of another one has its output checked first (``check``).
     With ``cut``, the run goes on: only the output that was prepared up to that stored cut becomes visible.
     ``lineage`` are the cuts that lead to this epoch, as in ``StoredCut``: what was committed after them is replaced. An
-    abort with ``saves`` first saves the output that could not be committed.
+    abort with ``saves`` first saves the output that could not be committed. What is ``kept`` stays prepared for a run
+    that goes on from the last stored cut, when the run is aborted or its savepoint cannot be committed.
     """
 
     agent: str
@@ -214,6 +215,7 @@ class Commit:
     cut: int | None = None
     lineage: tuple[LineageCut, ...] = ()
     saves: bool = False
+    kept: tuple[Committable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,9 +223,10 @@ class Committer(Protocol):
         """Save what a failed ``commit`` left from later runs; returns where it is, or an empty string."""
         ...
 
-    def abort(self, committables: Sequence[Committable]) -> None:
+    def abort(self, committables: Sequence[Committable], kept: Sequence[Committable] = ()) -> None:
         """Remove the output, except that of committed cuts, and temporary output that was never prepared.
 
-        For the end of a run only.
+        What is ``kept`` stays prepared: another run may go on from a stored cut, and commit it. For the end of a run
+        only.
         """
         ...

@@ -445,7 +445,7 @@ def test_a_commit_that_fails_ends_the_run_and_that_of_a_later_cut_is_still_tried
     assert (cluster.state(), job.failure.message) == ("FAILED", "no room")
 
 
-def test_the_abort_after_a_commit_that_failed_says_where_it_has_saved_the_output(cluster):
+def test_the_output_of_a_cut_whose_commit_failed_stays_for_the_run_that_goes_on_from_it(cluster):
     job = running(cluster)
     cluster.silent = {"agent-1", "agent-2"}
     wrote(cluster, 1)
@@ -453,9 +453,30 @@ def test_the_abort_after_a_commit_that_failed_says_where_it_has_saved_the_output
     cluster.feed(Committed("agent-1", RUN, 1, "commit", Failure("SinkError", "no room"), cut=1))
     for who, attempt in cluster.running:
         cluster.feed(TaskChanged(who, attempt, TaskState.CANCELED))
-    assert [order.saves for order in cluster.told_to(Commit)] == [False, True]
-    cluster.feed(Committed("agent-1", RUN, 1, "abort", saved="Nothing is lost: it is there."))
-    assert (cluster.state(), job.failure.message) == ("FAILED", "no room. Nothing is lost: it is there.")
+    assert [(order.saves, order.kept) for order in cluster.told_to(Commit)] == [(False, ()), (False, (file("1"),))]
+    cluster.feed(Committed("agent-1", RUN, 1, "abort"))
+    assert (cluster.state(), job.failure.message) == ("FAILED", "no room")
+    assert job.failure.advice == "Its state is kept. To go on from checkpoint 1: .run('job', start_from=1)"
+
+
+def test_the_abort_after_a_commit_that_failed_saves_output_whose_checkpoint_cannot_be_read(cluster):
+    job = running(cluster)
+    cluster.silent = {"agent-1", "agent-2"}
+    wrote(cluster, 1)
+    acknowledge_all(cluster, 1)
+    cluster.feed(BROKEN)
+    for who, attempt in cluster.running:
+        cluster.feed(TaskChanged(who, attempt, TaskState.CANCELED))
+    cluster.fire(RestartDue)
+    torn = Failure("CheckpointError", "the file is torn. Remove it")
+    for vertex in list(job.tasks.values()):
+        cluster.feed(TaskChanged(vertex.slot.agent, vertex.attempt, TaskState.FAILED, torn))
+    cluster.feed(Committed("agent-1", RUN, 2, "commit", Failure("SinkError", "no room"), cut=1))
+    assert [(order.saves, order.kept) for order in cluster.told_to(Commit)][-1] == (True, ())
+    cluster.feed(Committed("agent-1", RUN, 2, "abort", saved="Nothing is lost: it is there."))
+    assert cluster.state() == "FAILED"
+    assert job.failure.message.endswith("no room. Nothing is lost: it is there.")
+    assert job.failure.advice == ""
 
 
 def test_the_commit_of_a_cut_moves_to_other_agents_and_is_given_up_after_several():

@@ -86,6 +86,78 @@ def commits(cluster):
     return [(told.action, told.cut) for told in cluster.told_to(Commit)]
 
 
+# Output that stays
+
+
+def bounded(cluster, **more):
+    vertices = (JobVertex("read", 2, reads=True, bounded=True), JobVertex("write", 2, writes=True))
+    more = {"restarts": True, "checkpoint": CheckpointPolicy(10.0, "/checkpoints"), "outputs": {"/o": False}, **more}
+    cluster.submit(request(vertices=vertices, **more))
+    return cluster.machine.jobs["job"]
+
+
+def kept(cluster):
+    """The files that each commit or abort leaves prepared."""
+    return [(told.action, [part.payload["file"] for part in told.kept]) for told in cluster.told_to(Commit)]
+
+
+GOES_ON = "Its state is kept. To go on from checkpoint 1: .run('job', start_from=1)"
+
+
+@pytest.mark.parametrize("end", ["cancel", "fail"])
+def test_a_run_that_ends_early_keeps_what_its_last_cut_needs_and_says_how_to_go_on(cluster, end):
+    job = bounded(cluster)
+    wrote(cluster, 1)
+    cluster.fire(CutDue)
+    args = (RAISED,) if end == "fail" else ()
+    said = cluster.command(end, RUN, *args).sentence
+    assert kept(cluster) == [("abort", [1])]
+    if end == "fail":
+        assert (cluster.state(), job.failure.message, job.failure.advice) == ("FAILED", RAISED.message, GOES_ON)
+    else:
+        assert said == "job is being canceled; what it wrote after its last checkpoint is removed"
+        assert (cluster.state(), job.note) == ("CANCELED", GOES_ON)
+
+
+@pytest.mark.parametrize("end", ["cancel", "fail"])
+def test_a_run_without_a_stored_cut_keeps_nothing(cluster, end):
+    job = bounded(cluster)
+    said = cluster.command(end, RUN, *((RAISED,) if end == "fail" else ())).sentence
+    assert kept(cluster) == [("abort", [])]
+    assert "start_from" not in f"{said} {job.note} {job.failure}"
+
+
+def test_a_replaced_run_does_not_say_how_to_go_on_from_it(cluster):
+    job = bounded(cluster)
+    wrote(cluster, 1)
+    cluster.fire(CutDue)
+    cluster.submit(request(vertices=tuple(job.topology.vertices.values()), fingerprint="other"))
+    assert (job.state.value, job.failure.error, job.failure.advice) == ("CANCELED", "JobReplaced", "")
+    assert kept(cluster) == [("abort", [1])]
+
+
+@pytest.mark.parametrize(("savepoint", "stays"), [("s", [1]), (None, [])])
+def test_output_that_cannot_be_committed_is_saved_unless_a_savepoint_keeps_it(cluster, savepoint, stays):
+    job = bounded(cluster)
+    wrote(cluster, 1)
+    cluster.busy = True
+    if savepoint:
+        cluster.feed(Stop("s", "job", savepoint))
+    cluster.silent = set(ALL)
+    if savepoint:
+        cluster.feed(Stored(RUN, 1, 1))
+        for who, attempt in cluster.running:
+            cluster.feed(TaskChanged(who, attempt, TaskState.CANCELED))
+    else:
+        cluster.finish()
+    assert kept(cluster) == [("commit", stays)]
+    said = "no room" if savepoint else "no room. Nothing is lost: 'out' has all rows"
+    cluster.feed(Committed(job.committer, RUN, 1, "commit", Failure("SinkError", said)))
+    assert kept(cluster)[1:] == [("abort", stays)]
+    cluster.feed(Committed(job.committer, RUN, 1, "abort"))
+    assert ("start_from=1" in job.failure.advice) is bool(savepoint)
+
+
 # Without agents
 
 

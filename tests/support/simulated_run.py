@@ -287,8 +287,10 @@ class SimulatedRun:
     def commit(self, who: str, instruction) -> None:
         files = [committable.payload["file"] for committable in instruction.committables]
         if instruction.action == "abort":
+            kept = {committable.payload["file"] for committable in instruction.kept}
             for file in files:
-                self.prepared.pop(file, None)
+                if file not in kept:
+                    self.prepared.pop(file, None)
         elif instruction.action == "commit":
             last = {leading.epoch: leading.cut for leading in instruction.lineage}
             for file, (epoch, cut, _) in list(self.visible.items()):
@@ -556,6 +558,9 @@ class SimulatedRun:
         for split, numbers in by_split.items():
             assert numbers == list(range(len(numbers))), f"{split} has gaps: {numbers}"
         finished = self.job.state.value == "FINISHED"
+        if self.job.cuts.last is not None and not finished:
+            needed = {committable.payload["file"] for committable in self.job.cuts.last.committables}
+            assert needed <= self.prepared.keys(), f"a run that goes on lacks {needed - self.prepared.keys()}"
         if self.bounded and not (
             self.job.output_stays or (finished and self.job.stopping) or self.job.cuts.at_savepoint
         ):

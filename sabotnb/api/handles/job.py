@@ -354,7 +354,7 @@ class Job:
         return checkpoints_frame(*self._client.status_now(self.run_id))
 
     def cancel(self) -> None:
-        """End the job at once and remove its output."""
+        """End the job at once and remove what it has written since its last checkpoint, or all of it without one."""
         self._client.cancel(self.run_id)
 
     def _unfinished(self, state: JobState, after: str = "") -> str:

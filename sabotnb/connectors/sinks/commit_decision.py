@@ -3,8 +3,10 @@
 Theory of operation. The name of the folder with the files of an epoch is its state: ``e2`` while it is undecided, then
 ``e2.committed``, ``e2.aborted``, or ``e2.past`` if the run has started again in a later epoch. A rename of a folder
 succeeds for one process only, on every file system, so of two committers that decide at once one wins and the other
-reads what it decided. A decision is never changed, except that a past epoch is aborted together with a later one. It
-ends when the folder is removed; a committer that finds none of the names is late, and changes nothing.
+reads what it decided. A decision is never changed, except that a past epoch is aborted together with a later one, and
+that an aborted one is ``e2.kept`` at last if a stored cut of the run needs its files: no other committer of the run
+finds them then, and a run that goes on from the cut does. A decision ends when the folder is removed; a committer that
+finds none of the names is late, and changes nothing.
 
 The first task of an epoch that opens makes the earlier ones past. From then on a committer of an earlier epoch, such as
 one that was stopped, neither finds its files nor can decide. What the earlier epoch prepared up to the cut that the run
@@ -25,21 +27,22 @@ from sabotnb.connectors.sinks.hidden_folders import epoch_folder, epochs
 COMMITTED = ".committed"
 ABORTED = ".aborted"
 PAST = ".past"
-DECISIONS = (COMMITTED, ABORTED, PAST)
+KEPT = ".kept"
+DECISIONS = (COMMITTED, ABORTED, PAST, KEPT)
 """What the name of an epoch's folder may end with."""
 
 
 def begin_epoch(hidden: Path, epoch: int) -> str | None:
     """Create the folder of ``epoch`` in ``hidden``, and make earlier epochs past; returns what is decided, if any.
 
-    An earlier epoch that has been committed or aborted has ended the run.
+    An epoch that has been committed or aborted, or is kept, has ended the run.
     """
     holds = [decide(folder, PAST) for earlier, folder in list(epochs(hidden)) if earlier < epoch]
     folder = epoch_folder(hidden, epoch)
     holds.append(decided(folder))
     if holds[-1] is None:
         folder.mkdir(exist_ok=True)
-    return next((decision for decision in holds if decision in (COMMITTED, ABORTED)), None)
+    return next((decision for decision in holds if decision not in (None, PAST)), None)
 
 
 def decide(folder: Path, decision: str) -> str | None:
@@ -72,6 +75,24 @@ def abort_past(folder: Path) -> None:
     for name in (_named(folder, PAST), folder):
         with suppress(OSError):  # of a folder that cannot be changed, in which a commit renames nothing either
             rename(name, _named(folder, ABORTED))
+
+
+def keep_epoch(folder: Path) -> None:
+    """Mark an epoch that was aborted, or is not decided, as kept."""
+    for name in (_named(folder, ABORTED), _named(folder, PAST), folder):
+        with suppress(OSError):  # another committer does the same
+            rename(name, kept_name(folder))
+            sync_folder(folder.parent)
+
+
+def kept_name(folder: Path) -> Path:
+    """The name of the ``folder`` of an epoch that is kept."""
+    return _named(folder, KEPT)
+
+
+def aborted_name(folder: Path) -> Path:
+    """The name of the ``folder`` of an epoch that is being aborted."""
+    return _named(folder, ABORTED)
 
 
 def current_names(folder: Path) -> tuple[Path, ...]:

@@ -31,7 +31,7 @@ and a commit that was cut short is finished by the next one.
 2. Before the first commit of an epoch, note which files the run replaces (``committed_cuts``).
 3. Rename the new files, and sync the folders.
 4. Note that the cut is committed, and that the files that are noted as replaced are to be removed.
-5. Remove these, and note that it is done.
+5. Remove these, and note that it is done. The first commit of an epoch also removes the hidden folders of earlier runs.
 
 It touches no file of another cut, so it may come late: its files are renamed or gone then. A run that ends has its last
 files committed as above, but what it replaces is what was noted, never its own files.
@@ -61,6 +61,9 @@ run that is continued, had come to its first commit.
 
 *Output that cannot be committed* is complete, and the abort that follows would remove it. ``keep`` moves it to a folder
 beside the output first (see ``saved_output``), where no later run of the job removes it.
+
+*Output that a stored cut needs* stays hidden when the run is aborted, for a run that goes on from the cut (see
+``kept_output``).
 """
 
 from __future__ import annotations
@@ -69,7 +72,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sabotnb.connectors.sinks.commit_decision import ABORTED, COMMITTED, decide, decided
+from sabotnb.connectors.sinks.commit_decision import ABORTED, COMMITTED, KEPT, decide, decided
 from sabotnb.connectors.sinks.file_sink import token_of
 from sabotnb.connectors.sinks.folder_changes import remove_if_empty, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
@@ -78,6 +81,7 @@ from sabotnb.connectors.sinks.sink_output import SinkOutput
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
 from sabotnb.protocol import FIRST_EPOCH, Committable, LineageCut, RunId
+from sabotnb.protocol.failure import NOTHING_LOST
 
 
 class FileCommitter:
@@ -117,7 +121,7 @@ class FileCommitter:
                 self._rename_all(outputs)
             for output, files in replaced:
                 output.remove(files)
-            self._remove_hidden(outputs)
+            self._remove_hidden(outputs, aborts=False)
 
     def commit_cut(self, cut: int, committables: Sequence[Committable]) -> None:
         """Make what was prepared up to ``cut`` visible, while the run goes on; touches no file of another cut.
@@ -133,27 +137,31 @@ class FileCommitter:
                 output.check_new()
             due = [output for output in outputs if output.has_hidden_files() or output.has_hidden()]
             self._begin(due)
-            for output in due:
-                output.note_replaced()
+            first = [output for output in due if output.note_replaced()]
             for output in due:
                 output.rename()
                 output.check_renamed()
             for output in due:
                 output.note_committed(cut)
                 output.remove_noted()
+            for output in first:
+                output.remove_earlier()
 
-    def abort(self, committables: Sequence[Committable]) -> None:
+    def abort(self, committables: Sequence[Committable], kept: Sequence[Committable] = ()) -> None:
         """Remove the hidden files of the run, and those that were renamed; committed cuts stay.
 
-        If its commit has been decided, another committer failed later or was stopped, so finish it as far as possible.
+        Those of ``kept`` stay hidden, for a run that goes on from a stored cut. If its commit has been decided, another
+        committer failed later or was stopped, so finish it as far as possible.
         """
-        outputs = self._outputs(committables)
+        outputs = self._outputs(committables, kept)
         with alone_in([output.folder for output in outputs]):
             if any(output.is_superseded() for output in outputs):
                 return  # the run goes on: what it has prepared is of use
             for output in outputs:
                 output.begin()
             decision = _decide(outputs, ABORTED)
+            if decision == KEPT:
+                return  # another committer has done it, and another run may have committed what is kept
             for output in outputs:
                 if decision == ABORTED:
                     output.take_back()
@@ -163,7 +171,7 @@ class FileCommitter:
                     elif decision == COMMITTED:
                         output.remove([*output.replaced(), *output.uncommitted()])
             made = [folder for output in outputs for folder in output.made()]  # the list is in the hidden folder
-            self._remove_hidden(outputs)
+            self._remove_hidden(outputs, aborts=decision != COMMITTED)
             for folder in made:
                 remove_if_empty(folder)
 
@@ -173,17 +181,18 @@ class FileCommitter:
         with alone_in([output.folder for output in outputs]):
             if any(output.is_superseded() for output in outputs):
                 return ""
-            if _decide(outputs, ABORTED) != ABORTED and all(output.is_renamed() for output in outputs):
-                return ""  # another committer has committed it
+            decision = _decide(outputs, ABORTED)
+            if decision == KEPT or (decision != ABORTED and all(output.is_renamed() for output in outputs)):
+                return ""  # another committer has committed it, or left it to another run
             kept = [saved for output in outputs if (saved := output.keep())]
-        return f"Nothing is lost: {', and '.join(kept)}." if kept else ""
+        return f"{NOTHING_LOST}: {', and '.join(kept)}." if kept else ""
 
     def _begin(self, outputs: Sequence[SinkOutput]) -> None:
         if any(output.is_superseded() for output in outputs):
             raise SinkError(f"job {self._run.job!r} has started again, so this commit is out of date: wait for its end")
         for output in outputs:
             output.begin()
-        if _decided(outputs) == ABORTED:
+        if _decided(outputs) in (ABORTED, KEPT):
             taken_back = f"the output of job {self._run.job!r} was taken back when it could not be committed"
             raise SinkError(f"{taken_back}: run the job again")
 
@@ -203,11 +212,12 @@ class FileCommitter:
         if decision != COMMITTED and not all(output.is_renamed() for output in outputs):
             raise SinkError(f"the output of job {self._run.job!r} was taken back by another process: run the job again")
 
-    def _remove_hidden(self, outputs: Sequence[SinkOutput]) -> None:
+    def _remove_hidden(self, outputs: Sequence[SinkOutput], *, aborts: bool) -> None:
         for output in reversed(outputs):  # the first has the decision, which must outlive the others
-            output.remove_hidden()
+            output.remove_earlier(aborts=aborts)
+            output.remove_hidden(aborts=aborts)
 
-    def _outputs(self, committables: Sequence[Committable]) -> list[SinkOutput]:
+    def _outputs(self, committables: Sequence[Committable], kept: Sequence[Committable] = ()) -> list[SinkOutput]:
         return [
             SinkOutput(
                 spec,
@@ -215,6 +225,7 @@ class FileCommitter:
                 self._epoch,
                 [committable for committable in committables if committable.operator == operator],
                 self._lineage,
+                [committable for committable in kept if committable.operator == operator],
             )
             for operator, spec in self._specs.items()
         ]

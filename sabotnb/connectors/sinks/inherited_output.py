@@ -4,7 +4,7 @@ Theory of operation. A stored cut has the committables that were not known to be
 it does not write their rows again, so it has to make sure that readers get them. Each file is in one of three states:
 
 - It has its final name: it was committed, and there is nothing to do.
-- It is hidden, because its run ended before it could commit: this run commits it with its own output.
+- It is hidden, because its run ended before it could commit (``kept_output``): this run commits it with its own output.
 - It is neither: it was moved, or removed. Its rows are not there to be committed, so the run is refused.
 
 A hidden file can only be committed into the output that it was written for. A run that has no sink for that output any
@@ -58,8 +58,8 @@ def refuse_lost_output(
     if gone:
         files = "1 file is" if len(gone) == 1 else f"{len(gone)} files are"
         raise SinkError(
-            f"{files} gone whose rows are before the checkpoint, such as '{gone[0]}': removed when its run ended, or "
-            f"moved later. Put moved files back, or {fresh}"
+            f"{files} gone whose rows are before the checkpoint, such as '{gone[0]}': moved, or removed when a later "
+            f"run of the job committed. Put moved files back, or {fresh}"
         )
     if elsewhere:
         raise SinkError(

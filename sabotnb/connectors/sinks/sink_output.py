@@ -11,6 +11,7 @@ from sabotnb.connectors.sinks.claims import is_claimed
 from sabotnb.connectors.sinks.commit_decision import (
     ABORTED,
     abort_past,
+    aborted_name,
     begin_epoch,
     committable_names,
     current_names,
@@ -39,6 +40,7 @@ from sabotnb.connectors.sinks.hidden_folders import (
     places,
 )
 from sabotnb.connectors.sinks.inherited_output import hidden_file, is_inherited, output_of
+from sabotnb.connectors.sinks.kept_output import is_kept, keep_prepared, prepared_files
 from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, FileOrigin, origin_of, owners_of
@@ -67,7 +69,9 @@ class SinkOutput:
         epoch: int,
         committables: Sequence[Committable],
         lineage: Sequence[LineageCut] = (),
+        kept: Sequence[Committable] = (),
     ) -> None:
+        """``kept`` are those of the committables that an abort leaves prepared."""
         self.folder = Path(spec.options["path"])
         self._appends = spec.options.get("mode") == "append"
         self._connector = spec.connector
@@ -86,6 +90,7 @@ class SinkOutput:
             file for file in files if not (self._is_of_earlier_run(file.final) and (self.folder / file.final).exists())
         ]
         self._new = [file for file in self._files if file.rows]
+        self._kept = prepared_files(kept)
 
     @property
     def hidden(self) -> Path:
@@ -168,13 +173,15 @@ class SinkOutput:
             check_right_to_write(folder)
         return list(data)
 
-    def note_replaced(self) -> None:
-        """Note what the run replaces, before the first commit of the epoch renames a file."""
+    def note_replaced(self) -> bool:
+        """Note what the run replaces, before the first commit of the epoch renames a file; False for later commits."""
         noted = ReplacedFiles.read(self.hidden)
-        if noted is None or noted.epoch < self._epoch:
-            files = self.replaced()
-            with writing(self.folder):
-                ReplacedFiles(self._epoch, tuple(files)).write(self.hidden)
+        if noted is not None and noted.epoch >= self._epoch:
+            return False
+        files = self.replaced()
+        with writing(self.folder):
+            ReplacedFiles(self._epoch, tuple(files)).write(self.hidden)
+        return True
 
     def note_committed(self, cut: int) -> None:
         """Note that all files up to ``cut`` have their final names, so that what they replace is to be removed."""
@@ -236,10 +243,11 @@ class SinkOutput:
     def hide(self) -> None:
         """Undo the renames of a run that is decided as aborted, whichever committer made them."""
         for file in self._new:
-            hidden = next((folder for folder in current_names(file.hidden.parent) if folder.exists()), None)
-            if hidden is not None:
-                with suppress(OSError):  # an abort removes the rest
-                    rename(self.folder / file.final, hidden / file.hidden.name)
+            hidden = aborted_name(file.hidden.parent)
+            if self._is_of_earlier_run(file.final):
+                hidden = next((folder for folder in current_names(file.hidden.parent) if folder.exists()), hidden)
+            with suppress(OSError):  # an abort removes the rest; when it is over, another run may have committed this
+                rename(self.folder / file.final, hidden / file.hidden.name)
             remove_empty_folders(self.folder, file.final)
 
     def remove(self, replaced: Sequence[str]) -> None:
@@ -297,12 +305,22 @@ class SinkOutput:
         ]
 
     def take_back(self) -> None:
-        """Remove the files that a commit renamed which is now aborted: the files to replace are still there."""
+        """Remove the files that a commit renamed which is now aborted: the files to replace are still there.
+
+        Those that are kept are hidden again.
+        """
         committed = CommittedCut.read(self.hidden)
+        kept = {final: hidden for hidden, final in self._kept.items()}
         with writing(self.folder):
             for file, origin in list(self._own_files()):
                 if origin.after(committed.epoch, committed.cut):
-                    remove_file(self.folder, file)
+                    if file in kept:
+                        # Fails when the abort is over: then another run may have committed the file.
+                        with suppress(OSError):
+                            rename(self.folder / file, aborted_name(kept[file].parent) / kept[file].name)
+                        remove_empty_folders(self.folder, file)
+                    else:
+                        remove_file(self.folder, file)
 
     def _own_files(self) -> Iterator[tuple[str, FileOrigin]]:
         """The files of this run below the output that have final names."""
@@ -323,21 +341,27 @@ class SinkOutput:
             if epoch <= self._epoch and decided(folder) != ABORTED:
                 abort_past(folder)
 
-    def remove_hidden(self) -> None:
-        """Remove the hidden folder of this run and those of earlier runs of the job, which killed runs leave behind.
+    def remove_earlier(self, *, aborts: bool = False) -> None:
+        """Remove the hidden folders of earlier runs of the job, which killed runs leave behind.
 
         An earlier run that still writes is one of another cluster, and keeps its folder. So does one whose output this
-        run has inherited and not committed: another run may begin from the same cut.
+        run has inherited and not committed: another run may begin from the same cut. If this run ``aborts``, what
+        earlier ones have kept stays.
         """
         inherited = {file.hidden.parent.parent for file in self._new if self._found(file) is not None}
         for entry, name in hidden_beside_or_in(self.folder):
             earlier = name.run.job == self._run.job and name.run < self._run
-            if earlier and entry not in inherited and not is_claimed(entry):
+            if earlier and entry not in inherited and not is_claimed(entry) and not (aborts and is_kept(entry)):
                 with suppress(OSError):  # of another user, in a folder where all may write
                     remove_tree(entry)
+
+    def remove_hidden(self, *, aborts: bool = False) -> None:
+        """Remove the hidden folder of this run, unless it ``aborts`` and something there is kept."""
         with writing(self.folder):
             decision = current_names(self.deciding)
             for hidden in existing(self.folder, self._run, self._token):
+                if aborts and keep_prepared(hidden, self._epoch, self._kept):
+                    continue
                 with suppress(FileNotFoundError):  # another committer removes it too
                     # With the decision the run is over. Until then a committer has to know which files are committed.
                     for entry in sorted(hidden.iterdir(), key=lambda entry: (is_note(entry.name), entry in decision)):

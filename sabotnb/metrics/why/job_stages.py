@@ -56,9 +56,10 @@ def _removed(job: JobMetrics) -> str:
     """Return which output of a canceled job is removed, as the end of a sentence."""
     if not job.commits:
         return ""
-    if job.bounded or job.checkpointed is None:
+    if job.checkpointed is None:
         return " and its output removed"
-    return "; its output up to the last checkpoint stays, and later output was removed"
+    stays = "is kept" if job.bounded else "stays"  # hidden, for a run that goes on from there
+    return f"; its output up to the last checkpoint {stays}, and later output was removed"
 
 
 def failed(job: JobMetrics) -> Finding | None:

@@ -44,7 +44,7 @@ def finding_of(metrics):
         ),
         (
             job(state="CANCELED", commits=True, bounded=True, checkpointed=1.0),
-            "The job was canceled and its output removed.",
+            "The job was canceled; its output up to the last checkpoint is kept, and later output was removed.",
             ".run() starts it again",
         ),
         (
