@@ -37,10 +37,10 @@ def every_key_once(keys: int) -> sb.Stream:
     return counted.select(bidder=col("value") % keys, price=col("value") % 10_000)
 
 
-def per_bidder(stream: sb.Stream) -> sb.Sink:
-    """Return the aggregate; nothing of it reaches the sink."""
+def per_bidder(stream: sb.Stream, below: int = 0) -> sb.Sink:
+    """Return the aggregate; nothing of it reaches the sink, as no count is ``below`` 0."""
     totals = stream.group_by("bidder").agg(n=sb.count(), total=col("price").sum(), most=col("price").max())
-    return totals.named("totals").filter(col("n") < 0).sink_callback(_ignore)
+    return totals.named("totals").filter(col("n") < below).sink_callback(_ignore)
 
 
 def uniform(keys: int) -> Draw:

@@ -16,7 +16,14 @@ from rich.table import Table
 
 from sabotnb.cache import cache_root
 from sabotnb.cli.bench.compare.measured import machine
-from sabotnb.cli.bench.recovery import checkpointed_throughput, frozen_batches, lost_worker, restored_keys, store_writes
+from sabotnb.cli.bench.recovery import (
+    checkpointed_throughput,
+    edited_job,
+    frozen_batches,
+    lost_worker,
+    restored_keys,
+    store_writes,
+)
 from sabotnb.cli.bench.recovery.case_measurements import (
     CaseResult,
     Measurement,
@@ -72,6 +79,7 @@ def cases(plan: RecoveryPlan, folder: Path) -> list[RecoveryCase]:
         *checkpointed_throughput.cases(folder, min(plan.keys)),
         *frozen_batches.cases(folder, plan.keys),
         *restored_keys.cases(folder, plan.keys),
+        *edited_job.cases(folder, min(plan.keys)),
     ]
 
 

@@ -11,6 +11,7 @@ FIGURES = {
     "writes": {"state change, median", "checkpoint, median"},
     "cut of 2,000 keys": {"pause", "longest batch behind the cut / median", "state file"},
     "restore of 2,000 keys": {"restore", "savepoint"},
+    "edit at 2,000 keys": {"edit"},
     "SIGKILL": {"first new result", "caught up"},
     "throughput at 2,000 keys": {"throughput lost", "checkpoints stored"},
 }
@@ -58,6 +59,7 @@ def test_there_is_a_case_for_each_size(tmp_path):
         "cut of 10,000,000 keys",
         "restore of 1,000,000 keys",
         "restore of 10,000,000 keys",
+        "edit at 1,000,000 keys",
     ]
 
 
