@@ -55,6 +55,12 @@ describe("figures in words", () => {
     [["join", "aggregate"], { into: NOTHING }, "No state yet: join and aggregate keep state once rows arrive."],
     [["source", "aggregate"], {}, "No state at the moment."],
     [["aggregate"], { state_keys: 16_400, state_bytes: 7_300_000 }, "16,400 keys in 7.3 MB"],
+    [
+      ["aggregate"],
+      { state_keys: 16_400, state_bytes: 7_300_000, spilled_bytes: 41_000_000 },
+      "16,400 keys in 7.3 MB; 41.0 MB were written to temporary files",
+    ],
+    [["sort"], { spilled_bytes: 41_000_000 }, "No state in memory; 41.0 MB were written to temporary files"],
   ] as [string[], Partial<VertexMetrics>, string][])("state of %j", (kinds, more, words) => {
     expect(stateInWords([vertex("filter_0", { kinds, ...more })])).toBe(words);
   });

@@ -80,7 +80,10 @@ export function lateInWords({ late, late_share }: Pick<OperatorMetrics, "late" |
 export function stateInWords(vertices: readonly VertexMetrics[]): string {
   const keys = vertices.reduce((sum, one) => sum + one.state_keys, 0);
   const size = vertices.reduce((sum, one) => sum + one.state_bytes, 0);
-  if (keys + size > 0) return `${counted(keys, "key")} in ${bytes(size)}`;
+  const spilled = vertices.reduce((sum, one) => sum + one.spilled_bytes, 0);
+  const written = spilled ? `; ${bytes(spilled)} were written to temporary files` : "";
+  if (keys + size > 0) return `${counted(keys, "key")} in ${bytes(size)}${written}`;
+  if (spilled) return `No state in memory${written}`;
   const kinds = [...new Set(vertices.flatMap((one) => one.kinds))];
   const holders = kinds.filter((kind) => STATEFUL.includes(kind));
   if (holders.length && vertices.some((one) => one.into.rows > 0)) return "No state at the moment.";
