@@ -102,7 +102,7 @@ class SpillableState:
         entries = self._entries.setdefault(group, deque())
         for part in self._parts:
             if group in part.groups():
-                entries.extend(part.export(group))
+                entries.extend(_gathered(self.schema, part.export(group)))
                 part.drop(group)
         while entries:
             yield _read(self._file, entries.popleft())

@@ -50,7 +50,7 @@ class SpillingOperator(Operator):
             self._states[spec] = ctx.keyed(spec, self._budget.shared(state))
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        self._budget.note(batch.nbytes)
+        self._budget.note(batch)
         return self._main.process(port, batch)
 
     def output_watermark(self, us: int) -> int:

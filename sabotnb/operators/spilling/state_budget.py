@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import pyarrow as pa
+
 from sabotnb.operators.spilling.spillable_state import SpillableState
 from sabotnb.protocol import KeyedState
 from sabotnb.state import SpillFile
@@ -14,6 +16,10 @@ so frees its memory, only when most of its rows are dropped."""
 
 STEPS = 64
 """How often the states are measured while rows of the size of the budget come."""
+
+
+SMALL = 64 << 10
+"""Buffers of a batch that is not worth to be measured exactly."""
 
 
 class StateBudget:
@@ -36,13 +42,14 @@ class StateBudget:
         self._states.append(spillable)
         return spillable
 
-    def note(self, nbytes: int) -> None:
-        """Measure the states if enough rows have come since they were measured.
+    def note(self, batch: pa.RecordBatch) -> None:
+        """Measure the states, if enough rows have come since they were measured, before ``batch`` is added.
 
         Raises:
             OutOfMemory: groups have to spill, and the file cannot be written.
         """
-        self._unmeasured += nbytes
+        nbytes: int = batch.get_total_buffer_size()  # 50 times faster than ``nbytes``; too much for slices
+        self._unmeasured += nbytes if nbytes < SMALL else batch.nbytes
         if self._limit is not None and self._unmeasured * STEPS > self._limit:
             self._fit()
 

@@ -67,7 +67,7 @@ class WaitingOperator(SpillingOperator):
         self._waiting = [self._rows_of(name, schema) for name, schema in zip(self._names, self._schemas, strict=True)]
 
     def process(self, port: int, batch: pa.RecordBatch) -> Iterable[Out]:
-        self._budget.note(batch.nbytes)
+        self._budget.note(batch)
         if port or not self._budget.spilled:
             return _process(self._main, port, batch)
         table = np.zeros(self._ctx.groups, np.uint16)

@@ -34,7 +34,7 @@ class SpilledSuite(KeyedStateSuite):
             self.add(state, pa.RecordBatch.from_pylist(rows, SCHEMA))
 
     def add(self, state, batch):
-        state.budget.note(batch.nbytes)
+        state.budget.note(batch)
         state._parts[0].add(batch)
 
     def results(self, state):
@@ -61,7 +61,7 @@ class TestAggregates(SpilledSuite):
         return GroupedAggregates(KEYS, SUMS, SCHEMA, self.groups)
 
     def add(self, state, batch):
-        state.budget.note(batch.nbytes)
+        state.budget.note(batch)
         state._parts[0].update(batch)
 
 
@@ -75,5 +75,5 @@ class TestKeys(SpilledSuite):
         return KeySet(KEYS, self.groups)
 
     def add(self, state, batch):
-        state.budget.note(batch.nbytes)
+        state.budget.note(batch)
         state._parts[0].add([batch.column("k")])
