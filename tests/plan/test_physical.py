@@ -249,6 +249,23 @@ def test_a_dump_does_not_grow_with_tasks(fraud):
     assert many < few + 8 * 1024  # the table of the one key domain, nothing per task or channel
 
 
+def test_it_is_known_which_inputs_end(job):
+    graph = job(
+        {
+            "endless": at(1, Source("rate", SCHEMA, bounded=False)),
+            "file": at(1, Source("parquet", SCHEMA)),
+            "kept": at(1, Filter(col("k") > 0)),
+            "joined": at(1, Join(("k",), ("k",))),
+            "out": at(1, Sink("collect")),
+        },
+        "endless > joined > out",
+        "file > kept > joined:1",
+    )
+    built = physical(graph, 1)
+    assert {name for vertex in built.vertices.values() for name in vertex.bounded} == {"file", "kept"}
+    assert execution_graph_codec.load(*execution_graph_codec.dump(built)) == built
+
+
 def test_it_is_known_where_rows_have_event_time(job):
     timed = Source("rate", SCHEMA, event_time=EventTime("x"))
     graph = job(

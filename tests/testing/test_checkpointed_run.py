@@ -1,6 +1,7 @@
 """Jobs that are cut at drawn moments, killed, and restored with other parallelism return what they return in one go."""
 
 import random
+from dataclasses import replace
 from functools import cache
 
 import pyarrow as pa
@@ -76,6 +77,14 @@ def jobs(name, folder):
 @pytest.mark.parametrize("name", JOBS)
 def test_each_row_of_the_output_is_there_once(name, folder, tmp_path, seed):
     assert_rows(restarted(jobs(name, folder), tmp_path, seed, polls=30), JOBS[name](folder).to_rows())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["aggregate", "union", "join", "distinct"])
+def test_each_row_is_there_once_if_key_groups_are_in_files(name, folder, tmp_path, seed):
+    spilling = replace(SMALL, state_bytes=1)
+    rows = restarted(jobs(name, folder), tmp_path, seed, polls=30, config=spilling)
+    assert_rows(rows, JOBS[name](folder).to_rows())
 
 
 def counted_behind_a_broadcast_join(left):

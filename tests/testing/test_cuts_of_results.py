@@ -16,6 +16,7 @@ from sabotnb.testing import assert_rows
 ROWS = 18
 LAST = datetime(2030, 1, 1)
 SPILLING = final_config(sort_bytes=200)
+SPILLING_GROUPS = final_config(state_bytes=1)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,10 @@ async def answered(row):
     return {"id": row["id"], "k": row["k"]}
 
 
+def summed(left, right):
+    return {"id": left["id"] + right["id"]}
+
+
 JOBS = {
     "aggregate": lambda folder: files(folder).group_by("k").agg(n=sb.count(), s=col("id").sum()),
     "global aggregate": lambda folder: files(folder).agg(n=sb.count(), s=col("id").sum()),
@@ -75,6 +80,7 @@ JOBS = {
         files(folder).group_by("k").agg(n=sb.count()).group_by("k").agg(s=col("n").sum())
     ),
     "top": lambda folder: files(folder).group_by("k").top(2, by="id"),
+    "reduce": lambda folder: files(folder).select("k", "id").group_by("k").reduce(summed, init={"id": 100}),
     "distinct": lambda folder: files(folder).select("k").distinct(),
     "sort": lambda folder: files(folder).sort("k"),
     "sorted windows": lambda folder: (
@@ -111,8 +117,17 @@ def jobs(name, folder):
     return compiled(JOBS[name](folder))
 
 
+def check(name, folder, storage, config):
+    expected = JOBS[name](folder).to_rows()
+    for _, rows in cut_behind_each_batch(jobs(name, folder), storage, 0, config, every=max(1, len(expected) // 5)):
+        assert_rows(rows, expected)
+
+
 @pytest.mark.parametrize("name", JOBS)
 def test_each_row_of_the_output_is_there_once(name, folder, tmp_path):
-    expected = JOBS[name](folder).to_rows()
-    for _, rows in cut_behind_each_batch(jobs(name, folder), tmp_path, 0, SPILLING, every=max(1, len(expected) // 5)):
-        assert_rows(rows, expected)
+    check(name, folder, tmp_path, SPILLING)
+
+
+@pytest.mark.parametrize("name", ["aggregate", "aggregates in one task", "top", "reduce", "distinct", "join"])
+def test_each_row_is_there_once_if_key_groups_are_in_files(name, folder, tmp_path):
+    check(name, folder, tmp_path, SPILLING_GROUPS)
