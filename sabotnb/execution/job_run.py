@@ -100,6 +100,8 @@ class TaskVertex:
 class Loss:
     """A run lost tasks by ``failure``; ``suspects`` are operators with users' functions that lost workers ran.
 
+    ``rows``: how many its sources had read by then, as far as they had reported it.
+
     No worker is known to be lost while ``suspects`` is None. ``raised``: a task failed, and no connection or worker was
     lost, unless ``infrastructure`` says that one was too. ``unread``: the storage of the cut could not be read.
     """
@@ -107,6 +109,7 @@ class Loss:
     at: float
     failure: Failure
     suspects: frozenset[str] | None = None
+    rows: int = 0
     raised: bool = False
     infrastructure: bool = True
     unread: bool = False
@@ -219,6 +222,12 @@ class JobRun:
     def restarts(self) -> int:
         """How often it began again, here and under the schedulers before."""
         return self.starts_before + self.epoch - self.first_epoch
+
+    @property
+    def rows_read(self) -> int:
+        """How many rows its sources have read, as far as they have reported it. Rows that are read again count once."""
+        vertices = self.topology.vertices
+        return sum(task.counters.rows_in for id_, task in self.tasks.items() if vertices[id_.vertex].reads)
 
     @property
     def survived_losses(self) -> list[Loss]:

@@ -78,7 +78,7 @@ def recorded_loss(now: float, job: JobRun, failure: Failure, suspects: frozenset
     if again:
         job.losses[-1] = _one_loss(job.losses[-1], failure, suspects)
     else:
-        job.losses.append(Loss(now, failure, suspects))
+        job.losses.append(Loss(now, failure, suspects, job.rows_read))
     return _end(now, job)
 
 
@@ -101,7 +101,7 @@ def _task_failed(now: float, job: JobRun, failure: Failure) -> Failure | None:
         job.note = replies.went_back(failure, cut, older)
     elif job.stopping or sum(loss.raised and now - loss.at < WINDOW_SECONDS for loss in job.losses) >= MOST_FAILURES:
         return failure
-    job.losses.append(Loss(now, failure, raised=not unreadable, infrastructure=False))
+    job.losses.append(Loss(now, failure, rows=job.rows_read, raised=not unreadable, infrastructure=False))
     return None
 
 
@@ -110,7 +110,7 @@ def _unread(now: float, job: JobRun, failure: Failure) -> Failure | None:
     attempts = _attempts_to_read(job) + 1
     if attempts > len(READ_PAUSES):
         return replies.storage_unreachable(job, failure, attempts)
-    job.losses.append(Loss(now, failure, infrastructure=False, unread=True))
+    job.losses.append(Loss(now, failure, rows=job.rows_read, infrastructure=False, unread=True))
     return None
 
 

@@ -105,8 +105,8 @@ class TaskStatus:
 class CheckpointStatus:
     """A stored checkpoint or savepoint. ``began`` is seconds of the scheduler's steady clock; it took ``seconds``.
 
-    ``nbytes`` are those of each task's state file, by task as people write it. ``kept``: it is not removed, and
-    the run has not gone back to an earlier one.
+    ``nbytes`` are those of each task's state file, by task as people write it. ``rows``: how many the sources had
+    read, in all epochs that lead to it. ``kept``: it is not removed, and the run has not gone back to an earlier one.
     """
 
     cut: int
@@ -116,6 +116,7 @@ class CheckpointStatus:
     began: float
     seconds: float
     nbytes: Mapping[str, int] = field(default_factory=dict)
+    rows: int = 0
     kept: bool = True
 
 
@@ -125,8 +126,9 @@ class CheckpointingStatus:
 
     ``since``: when the cut in progress began, for which ``missing`` tasks are waited for; None without one. The last
     ``failures`` cuts failed, the newest with ``last_failure``. ``restored`` names the cut from which the run goes on
-    after a restart, or is about to. That cut began ``replayed`` seconds before the loss; None if that is not known.
-    ``storage`` is where the files are; empty if the run takes no checkpoints.
+    after a restart, or is about to. That cut began ``replayed`` seconds before the loss, and the sources had read about
+    ``replayed_rows`` since, which they read again; None if that is not known. ``storage`` is where the files are; empty
+    if the run takes no checkpoints.
     """
 
     storage: str = ""
@@ -136,6 +138,7 @@ class CheckpointingStatus:
     last_failure: str = ""
     restored: str = ""
     replayed: float | None = None
+    replayed_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import pytest
 from simulator import Simulator, request
 
 from sabotnb.errors import StaleMessage
+from sabotnb.metrics import TaskCounters
 from sabotnb.protocol import (
     Attempt,
     CheckpointingStatus,
@@ -22,6 +23,7 @@ from sabotnb.protocol import (
     Fail,
     Failure,
     JobVertex,
+    MetricsReported,
     PeerLost,
     Position,
     RestartDue,
@@ -100,6 +102,22 @@ def commits(cluster):
 def attempt_of(job, vertex, index):
     found = job.tasks[task(vertex, index)]
     return found.slot.agent, found.attempt
+
+
+def read(cluster, job, rows):
+    """Let the first task of the source report that it has read ``rows`` in this epoch."""
+    who, attempt = attempt_of(job, "read", 0)
+    cluster.feed(MetricsReported(who, {attempt: TaskCounters(rows_in=rows)}))
+
+
+def cut_at(cluster, job, rows):
+    """Take a checkpoint at which the first task of the source has read ``rows`` in this epoch."""
+    cluster.deaf = {"agent-1", "agent-2"}
+    cluster.fire(CutDue)
+    for vertex, index in (("read", 0), ("read", 1), ("write", 0), ("write", 1)):
+        counters = TaskCounters(rows_in=rows if (vertex, index) != ("read", 1) else 0)
+        cluster.feed(CutAcked(*attempt_of(job, vertex, index), job.cuts.number, TaskSnapshot(), counters))
+    cluster.deaf = set()
 
 
 def ended(cluster, job, vertex, index, *committables):
@@ -680,17 +698,33 @@ def test_the_metrics_say_when_the_last_cut_began_by_the_time_of_the_day(cluster)
 
 
 def test_the_status_says_from_where_a_run_goes_on_and_how_much_is_done_again(cluster):
-    running(cluster)
-    cut(cluster)
+    job = running(cluster)
+    cut_at(cluster, job, 100)
+    read(cluster, job, 310)
     cluster.now += 4
     cluster.feed(BROKEN)
-    expected = CheckpointingStatus(storage="/checkpoints", restored="checkpoint 1", replayed=4.0)
+    expected = CheckpointingStatus(storage="/checkpoints", restored="checkpoint 1", replayed=4.0, replayed_rows=210)
     assert status(cluster).checkpointing == expected
     metrics = cluster.machine.overview.metrics(cluster.now, cluster.now, "job")
-    again = "The job starts again from checkpoint 1, 4.0 s before the failure."
+    again = "The job starts again from checkpoint 1, 4.0 s and about 210 rows before the failure."
     assert metrics.finding.sentence.endswith(again)
     cluster.fire(RestartDue)
     assert (cluster.state(), status(cluster).checkpointing) == ("RUNNING", expected)
+
+
+def test_rows_that_are_read_a_third_time_are_known_too(cluster):
+    job = running(cluster)
+    cut_at(cluster, job, 100)
+    read(cluster, job, 310)
+    lose_and_restart(cluster)
+    read(cluster, job, 50)  # of the 210 rows behind the cut
+    lose_and_restart(cluster)
+    assert status(cluster).checkpointing.replayed_rows == 210
+    cut_at(cluster, job, 300)
+    read(cluster, job, 330)
+    lose_and_restart(cluster)
+    assert (status(cluster).checkpointing.restored, status(cluster).checkpointing.replayed_rows) == ("checkpoint 2", 30)
+    assert [shown.rows for shown in status(cluster).checkpoints] == [100, 400]
 
 
 def test_the_status_says_which_checkpoints_are_of_use(cluster):

@@ -347,9 +347,9 @@ class Job:
         """Return a row per checkpoint and savepoint of this run, the oldest first; the cluster knows the last ones.
 
         ``id``, ``kind``, ``name``, ``at`` (when it began), ``seconds`` until all tasks had written their state,
-        ``bytes`` of state, and ``operators``: bytes by operator or chain. ``usable``: a run can begin from it, with
-        ``start_from=`` its id, or, under another name, its ``path``. The last three checkpoints are kept, and all
-        savepoints; those after one that the job went back to are of no use.
+        ``bytes`` of state, ``rows`` that the sources had read, and ``operators``: bytes by operator or chain.
+        ``usable``: a run can begin from it, with ``start_from=`` its id, or, under another name, its ``path``. The last
+        three checkpoints are kept, and all savepoints; those after one that the job went back to are of no use.
         """
         return checkpoints_frame(*self._client.status_now(self.run_id))
 

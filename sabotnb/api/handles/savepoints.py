@@ -22,7 +22,7 @@ from sabotnb.storage import CutFolder, is_complete, read_cut
 if TYPE_CHECKING:  # only for annotations
     import pandas as pd
 
-COLUMNS = ["id", "kind", "name", "at", "seconds", "bytes", "usable", "operators", "path"]
+COLUMNS = ["id", "kind", "name", "at", "seconds", "bytes", "rows", "usable", "operators", "path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,7 @@ def checkpoints_frame(status: RunStatus, now: float) -> pd.DataFrame:
                 began,
                 round(checkpoint.seconds, 3),
                 sum(by_vertex.values()),
+                checkpoint.rows,
                 checkpoint.kept and is_complete(path),
                 dict(by_vertex),
                 path,

@@ -16,8 +16,8 @@ class JobStatus:
 
     ``waits`` says what a PENDING or RESTARTING job waits for, ``failure`` why a FAILED job failed; ``restarts`` is how
     often it began again after a worker was lost, ``lost`` the last of those losses, and ``restored`` the checkpoint
-    that it went on from, which began ``replayed`` seconds before the loss. ``checkpoint_failure`` says why its last
-    checkpoints failed.
+    that it went on from, which began ``replayed`` seconds before the loss: about ``replayed_rows`` had been read since.
+    ``checkpoint_failure`` says why its last checkpoints failed.
     """
 
     name: str
@@ -32,6 +32,7 @@ class JobStatus:
     lost: str = ""
     restored: str = ""
     replayed: float | None = None
+    replayed_rows: int | None = None
     checkpoint_failure: str = ""
 
     @classmethod
@@ -51,6 +52,7 @@ class JobStatus:
             status.lost,
             checkpointing.restored,
             checkpointing.replayed,
+            checkpointing.replayed_rows,
             "" if status.state.terminal else checkpoints_failed(checkpointing.failures, checkpointing.last_failure),
         )
 
@@ -78,7 +80,7 @@ class JobStatus:
         """Yield what it waits for or why it failed, what it lost and survived, and why checkpoints fail."""
         if more := self.waits or self.failure:
             yield more
-        goes_on_from = going_on(self.restored, self.replayed)
+        goes_on_from = going_on(self.restored, self.replayed, self.replayed_rows)
         if self.state == JobState.RESTARTING.value:
             yield f"starts again from {goes_on_from or 'the beginning'}: {self.lost}"
         elif again := started_again(self.state, self.restarts, self.lost, goes_on_from):

@@ -20,6 +20,7 @@ def checkpoint_status(cut: StoredCut, began: float) -> CheckpointStatus:
         began=began,
         seconds=cut.seconds,
         nbytes={str(task): snapshot.file.nbytes for task, snapshot in cut.tasks.items() if snapshot.file is not None},
+        rows=sum(snapshot.counts.rows_in for task, snapshot in cut.tasks.items() if task.vertex in cut.finished),
     )
 
 
@@ -36,6 +37,7 @@ def _is_old_savepoint(job: JobRun, shown: CheckpointStatus) -> bool:
 def checkpointing_status(job: JobRun) -> CheckpointingStatus:
     """What the run does about checkpoints now."""
     cuts, pending, policy = job.cuts, job.cuts.pending, job.request.checkpoint
+    seconds, rows = _replayed(job)
     return CheckpointingStatus(
         storage=policy.storage if policy is not None else "",
         since=pending.began if pending is not None else None,
@@ -43,7 +45,8 @@ def checkpointing_status(job: JobRun) -> CheckpointingStatus:
         failures=cuts.failures,
         last_failure=cuts.last_failure.message if cuts.last_failure is not None else "",
         restored=restored(job),
-        replayed=_replayed(job),
+        replayed=seconds,
+        replayed_rows=rows,
     )
 
 
@@ -70,7 +73,7 @@ def restored(job: JobRun) -> str:
 
 def goes_on_from(job: JobRun) -> str:
     """Name the cut that the run goes on from, with how much is read again; empty as for ``restored``."""
-    return going_on(restored(job), _replayed(job))
+    return going_on(restored(job), *_replayed(job))
 
 
 def _origin(job: JobRun) -> StoredCut | None:
@@ -78,7 +81,11 @@ def _origin(job: JobRun) -> StoredCut | None:
     return job.next_base if job.state in (JobState.PENDING, JobState.RESTARTING) else job.cuts.base
 
 
-def _replayed(job: JobRun) -> float | None:
-    """How long before the last loss the cut began; None if that is not known."""
+def _replayed(job: JobRun) -> tuple[float | None, int | None]:
+    """How long before the last loss the cut began, and how many rows the sources had read since; None if unknown."""
     status, losses = job.cuts.status_of(_origin(job)), job.survived_losses
-    return losses[-1].at - status.began if status is not None and losses else None
+    if status is None or not losses:
+        return None, None
+    # the last loss may have come before the run had caught up with what it had read before another one
+    read = max(loss.rows for loss in losses if loss.at >= min(status.began, losses[-1].at))
+    return losses[-1].at - status.began, max(0, read - status.rows)

@@ -18,7 +18,6 @@ from sabotnb.protocol import AgentInfo, Attempt, RunStatus, RunSummary, TaskStat
 def run_summary(job: JobRun) -> RunSummary:
     """The run as a row in the list of jobs."""
     counters = [task.counters for task in job.tasks.values()]
-    rows_in, rows_out = _ends(job)
     return RunSummary(
         run=job.id,
         owner=job.request.owner,
@@ -31,8 +30,8 @@ def run_summary(job: JobRun) -> RunSummary:
         counts={state.value: count for state, count in job.counts.items() if count},
         rows=sum(counted.rows_out for counted in counters),
         bytes=sum(counted.bytes_out for counted in counters),
-        rows_in=rows_in,
-        rows_out=rows_out,
+        rows_in=job.rows_read,
+        rows_out=_written(job),
         late=sum(counted.late for counted in counters),
         open_windows=sum(counted.open_windows for counted in counters),
         waiting_rows=sum(counted.waiting_rows for counted in counters),
@@ -40,14 +39,12 @@ def run_summary(job: JobRun) -> RunSummary:
     )
 
 
-def _ends(job: JobRun) -> tuple[int, int]:
-    """Rows that sources have read and sinks have taken; none of jobs that were not submitted by the API."""
+def _written(job: JobRun) -> int:
+    """Rows that sinks have taken; none of jobs that were not submitted by the API."""
     vertices = job.topology.vertices
     by_vertex = [(vertices[task.attempt.task.vertex], task.counters) for task in job.tasks.values()]
-    read = sum(counted.rows_in for vertex, counted in by_vertex if vertex.reads)
     # what left a vertex is more than its sink has taken: rows of side outputs leave the chain before
-    written = sum(counted.operators.get(vertex.operators[-1].id, 0) for vertex, counted in by_vertex if vertex.writes)
-    return read, written
+    return sum(counted.operators.get(vertex.operators[-1].id, 0) for vertex, counted in by_vertex if vertex.writes)
 
 
 def run_status(job: JobRun, waits: str, agents: Mapping[str, AgentInfo]) -> RunStatus:

@@ -107,7 +107,7 @@ def shown(number=2, **more):
 
 
 def test_checkpoints_are_a_frame(tmp_path):
-    checkpoint = shown(nbytes={"hours/window_0[0]": 5, "hours/window_0[1]": 7, "hours/join[0]": 1})
+    checkpoint = shown(rows=70, nbytes={"hours/window_0[0]": 5, "hours/window_0[1]": 7, "hours/join[0]": 1})
     (row,) = checkpoints_frame(status_of(tmp_path, checkpoint), 12.0).to_dict("records")
     at = row.pop("at")
     assert row == {
@@ -116,6 +116,7 @@ def test_checkpoints_are_a_frame(tmp_path):
         "name": "",
         "seconds": 0.5,
         "bytes": 13,
+        "rows": 70,
         "usable": False,
         "operators": {"window_0": 12, "join": 1},
         "path": f"{tmp_path}/hours/7/2-e1",

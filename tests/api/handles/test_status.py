@@ -23,13 +23,13 @@ LOST = "worker agent-2 was lost: it hung"
         (
             "RESTARTING",
             0,
-            {"lost": LOST, "restored": "checkpoint 4", "replayed": 2.14},
-            [f"starts again from checkpoint 4, 2.1 s before the failure: {LOST}"],
+            {"lost": LOST, "restored": "checkpoint 4", "replayed": 2.14, "replayed_rows": 208_313},
+            [f"starts again from checkpoint 4, 2.1 s and about 210,000 rows before the failure: {LOST}"],
         ),
         (
             "RUNNING",
             1,
-            {"lost": LOST, "restored": "checkpoint 4", "replayed": 75.0},
+            {"lost": LOST, "restored": "checkpoint 4", "replayed": 75.0, "replayed_rows": 0},
             [f"started again 1 time: {LOST}; went on from checkpoint 4, 75 s before the failure"],
         ),
         (
