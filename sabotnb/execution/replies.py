@@ -217,7 +217,7 @@ def left_behind(cut: StoredCut) -> Failure:
 
 
 def _named(cut: StoredCut) -> str:
-    return f"{cut.kind.value} {cut.cut} of {cut.run.job!r}"
+    return f"{cut.title} of {cut.run.job!r}"
 
 
 def still_runs(job: JobRun) -> Failure:

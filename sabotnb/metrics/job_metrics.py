@@ -312,7 +312,7 @@ class JobMetrics:
 
 
 def started_again(state: str, restarts: int, lost: str, checkpoint: str) -> str:
-    """Return how often a job began again, after which loss, and from which checkpoint, if from one.
+    """Return how often a job began again, after which loss, and from which checkpoint or from the beginning.
 
     Empty if it never did, or is about to.
     """
@@ -320,7 +320,7 @@ def started_again(state: str, restarts: int, lost: str, checkpoint: str) -> str:
         return ""
     times = "1 time" if restarts == 1 else f"{restarts:,} times"
     why = f": {lost}" if lost else ""  # sb.resume() starts a run again that has lost no worker since
-    return f"started again {times}{why}" + (f"; went on from {checkpoint}" if checkpoint else "")
+    return f"started again {times}{why}; " + (f"went on from {checkpoint}" if checkpoint else "began at the beginning")
 
 
 def checkpoints_failed(failures: int, message: str) -> str:

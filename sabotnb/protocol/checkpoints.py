@@ -131,6 +131,11 @@ class StoredCut:
     meanings: Mapping[str, StateMeaning] = field(default_factory=dict)
 
     @property
+    def title(self) -> str:
+        """What people call it beside its job: ``checkpoint 7``, ``savepoint 3 'evening'``."""
+        return f"{self.kind.value} {self.cut}" + (f" {self.name!r}" if self.name else "")
+
+    @property
     def nbytes(self) -> int:
         """The bytes of its state files."""
         return sum(snapshot.file.nbytes for snapshot in self.tasks.values() if snapshot.file is not None)

@@ -110,7 +110,7 @@ def test_a_lost_agent_is_named_with_the_age_of_its_metrics():
 def test_a_job_that_began_again_says_so(state):
     error = failure() if state == "FAILED" else None
     again = replace(metrics(EXECUTION, state, error=error), restarts=2, lost="worker agent-1 was lost: it hung")
-    sentence = "started again 2 times: worker agent-1 was lost: it hung"
+    sentence = "started again 2 times: worker agent-1 was lost: it hung; began at the beginning"
     assert sentence in ParsedHtml(job_card.html(PICTURE, again)).texts
     assert sentence in job_card.text(PICTURE, again).splitlines()
     assert "started again" not in job_card.text(PICTURE, again, exact=False)

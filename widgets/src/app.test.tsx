@@ -156,7 +156,7 @@ test("the sentence shows the operator that it is about", async () => {
 });
 
 test.each([
-  ["RUNNING", "", "worker agent-2 was lost", "started again 1 time: worker agent-2 was lost"],
+  ["RUNNING", "", "worker agent-2 was lost", "started again 1 time: worker agent-2 was lost; began at the beginning"],
   ["RUNNING", "checkpoint 4", "worker agent-2 was lost", "started again 1 time: worker agent-2 was lost; went on from checkpoint 4"],
   ["RUNNING", "checkpoint 4", "", "started again 1 time; went on from checkpoint 4"],
   ["RESTARTING", "checkpoint 4", "worker agent-2 was lost", ""],

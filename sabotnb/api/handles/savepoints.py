@@ -51,8 +51,7 @@ class Savepoint:
         return CutFolder(self.storage, self.cut.run, self.cut.epoch, self.cut.cut).path
 
     def __repr__(self) -> str:
-        called = f" {self.cut.name!r}" if self.cut.name else ""
-        return f"savepoint {self.id}{called} of job {self.job!r}, {number_format.size(self.cut.nbytes)} in {self.path}"
+        return f"{self.cut.title} of job {self.job!r}, {number_format.size(self.cut.nbytes)} in {self.path}"
 
 
 StartFrom = Savepoint | str | int | os.PathLike[str] | None

@@ -80,9 +80,7 @@ class SavedState:
         return states if state is None else states.state(state)
 
     def __repr__(self) -> str:
-        cut = self._cut
-        name = f" {cut.name!r}" if cut.name else ""
-        return f"{cut.kind.value} {cut.cut}{name} of job {cut.run.job!r}"
+        return f"{self._cut.title} of job {self._cut.run.job!r}"
 
 
 @boundary

@@ -250,14 +250,17 @@ def submit(
         taken = client.submit_stream_job(request, blobs)
     else:
         taken = client.edit_stream_job(request, blobs)
-    return Started(client, taken.run, compiled, taken.how, _note(taken, begins.goes_on))
+    return Started(client, taken.run, compiled, taken.how, _note(name, taken, begins))
 
 
-def _note(taken: Submitted, goes_on: KeptState | None) -> str:
-    if taken.how != "continued":
-        return NOTES.get(taken.how, "")
-    gap = f"gap {taken.gap:.1f} s" if taken.gap is not None else "waits for slots"
-    return "; ".join(["continues the previous run", *filter(None, [str(goes_on or "")]), gap])
+def _note(job: str, taken: Submitted, begins: Beginning) -> str:
+    if taken.how == "continued":
+        gap = f"gap {taken.gap:.1f} s" if taken.gap is not None else "waits for slots"
+        return "; ".join(["continues the previous run", *filter(None, [str(begins.goes_on or "")]), gap])
+    begun = ""
+    if begins.cut is not None and taken.how != "attached":
+        begun = f"begins from {begins.cut.title}" + (f" of {begins.cut.run.job!r}" if begins.cut.run.job != job else "")
+    return "; ".join(filter(None, (NOTES.get(taken.how, ""), begun)))
 
 
 def _of_new_run(graph: plan.ExecutionGraph) -> plan.ExecutionGraph:

@@ -66,9 +66,8 @@ def restored(job: JobRun) -> str:
     cut = _origin(job)
     if cut is None:
         return ""
-    called = f" {cut.name!r}" if cut.name else ""
     of_run = "" if cut.run == job.id else " of an earlier run" if cut.run.job == job.name else f" of {cut.run.job!r}"
-    return f"{cut.kind.value} {cut.cut}{called}{of_run}"
+    return f"{cut.title}{of_run}"
 
 
 def goes_on_from(job: JobRun) -> str:

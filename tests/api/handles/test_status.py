@@ -9,7 +9,7 @@ LOST = "worker agent-2 was lost: it hung"
     ("state", "restarts", "more", "lines"),
     [
         ("RUNNING", 0, {}, []),
-        ("RUNNING", 1, {"lost": LOST}, [f"started again 1 time: {LOST}"]),
+        ("RUNNING", 1, {"lost": LOST}, [f"started again 1 time: {LOST}; began at the beginning"]),
         (
             "RUNNING",
             1,
@@ -17,7 +17,12 @@ LOST = "worker agent-2 was lost: it hung"
             [f"started again 1 time: {LOST}; went on from checkpoint 4"],
         ),
         ("RUNNING", 0, {"checkpoint_failure": "the last checkpoint failed: no"}, ["the last checkpoint failed: no"]),
-        ("FAILED", 2, {"lost": LOST, "failure": "no"}, ["no", f"started again 2 times: {LOST}"]),
+        (
+            "FAILED",
+            2,
+            {"lost": LOST, "failure": "no"},
+            ["no", f"started again 2 times: {LOST}; began at the beginning"],
+        ),
         ("RESTARTING", 0, {"lost": LOST}, [f"starts again from the beginning: {LOST}"]),
         ("RESTARTING", 0, {"lost": LOST, "restored": "checkpoint 4"}, [f"starts again from checkpoint 4: {LOST}"]),
         (

@@ -196,3 +196,16 @@ def test_a_name_does_not_make_state_fit_that_means_something_else(env: sb.Env, t
             changed.sink_parquet(tmp_path / "out").run("named", start_from=savepoint.path)
     hours().sink_parquet(tmp_path / "out").run("named", start_from=savepoint.path).wait(timeout=60)
     assert sum(row["n"] for row in written(tmp_path / "out")) == N
+
+
+def test_a_run_says_from_which_checkpoint_it_begins(env: sb.Env, tmp_path: Path) -> None:
+    first = begun(sb.Stream.from_rate(2_000).sink_parquet(tmp_path / "out").run("early"))
+    savepoint = first.stop(savepoint="noon")
+    first.wait(timeout=60)
+    assert savepoint is not None
+    notes = []
+    for name, out in (("early", "out"), ("late", "other")):
+        later = sb.Stream.from_rate(2_000).sink_parquet(tmp_path / out).run(name, start_from=savepoint)
+        notes.append(note(later))
+        later.cancel()
+    assert notes == ["begins from savepoint 1 'noon'", "begins from savepoint 1 'noon' of 'early'"]

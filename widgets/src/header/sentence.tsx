@@ -35,7 +35,8 @@ export function Sentence({ store }: { store: Store }) {
 function startedAgain({ state, restarts, lost, goes_on_from: checkpoint }: JobMetrics): string {
   if (restarts === 0 || state === "PENDING" || state === "RESTARTING") return "";
   const why = lost && `: ${lost}`; // a resumed job may have lost no worker since
-  return `started again ${counted(restarts, "time")}${why}${checkpoint && `; went on from ${checkpoint}`}`;
+  const from = checkpoint ? `went on from ${checkpoint}` : "began at the beginning";
+  return `started again ${counted(restarts, "time")}${why}; ${from}`;
 }
 
 function open(store: Store, operator: string): void {
