@@ -37,6 +37,7 @@ from sabotnb.cluster.blob_store import Blobs, plain_blobs
 from sabotnb.cluster.calls_thread import CallsThread
 from sabotnb.cluster.resumable_runs import Chosen, Resumable, find_resumable
 from sabotnb.cluster.store_thread import StoreThread
+from sabotnb.cluster.unneeded_output import remove_unneeded_output
 from sabotnb.config import Config
 from sabotnb.errors import JobNameTaken, JobTakenOver, SabotnbError, StoreError
 from sabotnb.execution import Overview, is_dropped, kept_cuts
@@ -328,6 +329,13 @@ class StoreDriver:
             dropped = await self._rows.call(lambda store: store.drop_ended(DAY * self._config.kept_days))
         except SabotnbError:  # that the store cannot be opened is said to those who need it
             return
+        for job in {cut.run.job for cut in dropped}:
+            paths = [cut.path for cut in dropped if cut.run.job == job]
+            try:
+                left = await self._rows.call(partial(_cuts_left, job=job))
+                await self._files.call(remove_unneeded_output, paths, *left)
+            except SabotnbError as error:  # the next run of the job that commits removes it
+                logger.warning("output that job %r has prepared was not removed: %s", job, error)
         for storage, run in {(cut.storage, cut.run) for cut in dropped}:
             await self._files.call(remove_run, storage, run)
 
@@ -374,6 +382,11 @@ def _insert_cut(store: JobStore, stored: StoredCut, storage: str, path: str) -> 
             nbytes=stored.nbytes,
         )
     )
+
+
+def _cuts_left(store: JobStore, job: str) -> tuple[list[str], list[StoredCut]]:
+    """The paths of the stored cuts of ``job``, and the cuts from which its stored runs began."""
+    return [cut.path for cut in store.cuts_of_job(job)], store.starts_of_job(job)
 
 
 def _drop_old_rows(store: JobStore, run: RunId, kept: list[StoredCut]) -> bool:

@@ -13,6 +13,7 @@ from sabotnb.connectors.registry import estimate, source
 from sabotnb.connectors.sinks.file_committer import FileCommitter, committer
 from sabotnb.connectors.sinks.file_sink import FileSink, sink, with_run
 from sabotnb.connectors.sinks.folder_changes import before_changes
+from sabotnb.connectors.sinks.kept_output import hidden_folders_of, remove_prepared
 from sabotnb.connectors.sinks.output_checks import check_output, output_folder
 from sabotnb.connectors.sources.batch_source import BatchSource
 from sabotnb.connectors.sources.generators import describe as generator
@@ -39,12 +40,14 @@ __all__ = [
     "describe_files",
     "estimate",
     "generator",
+    "hidden_folders_of",
     "ipc",
     "json",
     "maybe_of_numpy",
     "output_folder",
     "parquet",
     "rate",
+    "remove_prepared",
     "rows",
     "searched_when_opened",
     "sink",

@@ -28,7 +28,7 @@ from sabotnb.job_store.opening import READING, explained, opened_engine
 from sabotnb.job_store.owner import Owner, new_owner
 from sabotnb.job_store.records import CutRecord, RunRecord, StoredRun, held_by
 from sabotnb.job_store.schema import CUTS, LEASES
-from sabotnb.protocol import JobRequest, JobState, RunId
+from sabotnb.protocol import JobRequest, JobState, RunId, StoredCut
 
 
 class JobStore:
@@ -176,6 +176,17 @@ class JobStore:
         """Return the stored cuts of ``run``, oldest first."""
         with self._reading() as connection:
             return run_rows.run_cuts(connection, run)
+
+    def cuts_of_job(self, job: str) -> list[CutRecord]:
+        """Return the stored cuts of all runs of ``job``."""
+        with self._reading() as connection:
+            return run_rows.job_cuts(connection, job)
+
+    def starts_of_job(self, job: str) -> list[StoredCut]:
+        """Return the cuts that runs of ``job`` began from; StoreError if a request is not readable."""
+        with self._reading() as connection:
+            requests = run_rows.job_requests(connection, job)
+        return [request.start_from for request in requests if request.start_from is not None]
 
     def drop_cuts(self, run: RunId, numbers: Sequence[int]) -> None:
         """Remove the rows of cuts of ``run``; only after that may their files be removed."""

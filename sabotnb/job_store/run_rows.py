@@ -151,6 +151,19 @@ def run_cuts(connection: Connection, run: RunId) -> list[CutRecord]:
     return [_cut(row) for row in rows]
 
 
+def job_cuts(connection: Connection, job: str) -> list[CutRecord]:
+    """The stored cuts of all runs of ``job``."""
+    return [_cut(row) for row in connection.execute(select(CUTS).where(CUTS.c.job == job))]
+
+
+def job_requests(connection: Connection, job: str) -> list[JobRequest]:
+    """The stored requests of all runs of ``job``; StoreError if one is not readable."""
+    return [
+        read_request(text)
+        for text in connection.execute(select(REQUESTS.c.request).where(REQUESTS.c.job == job)).scalars()
+    ]
+
+
 def delete_ended(connection: Connection, before: float) -> list[CutRecord]:
     """Delete runs that ended before a time; returns their cuts. A run with a savepoint is kept."""
     same_run = and_(CUTS.c.job == RUNS.c.job, CUTS.c.number == RUNS.c.number)

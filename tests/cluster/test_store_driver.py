@@ -10,7 +10,7 @@ import pytest
 
 import sabotnb as sb
 from sabotnb import Stream, col
-from sabotnb.errors import CheckpointError, GraphError, InsufficientSlots, JobError, JobNameTaken
+from sabotnb.errors import CheckpointError, GraphError, InsufficientSlots, JobCanceled, JobError, JobNameTaken
 from sabotnb.job_store import JobStore, written_location
 
 pytestmark = pytest.mark.cluster
@@ -247,3 +247,18 @@ def test_a_job_that_appends_does_not_begin_again_behind_one_that_failed_or_was_l
         again = run(corrected, fresh=True)
         again.stop()
         again.wait()
+
+
+def test_output_that_a_run_has_kept_goes_when_the_run_is_dropped_from_the_store(world, tmp_path, monkeypatch):
+    with world.cluster():
+        job = world.run(Stream.from_rate(2_000, 200_000))
+        until(lambda: len(job.checkpoints()) >= 2, job)
+        job.cancel()
+        with pytest.raises(JobCanceled, match=r"start_from=\d+\)"):
+            job.wait()
+    assert len(list(tmp_path.glob(".sabotnb-*"))) == 1
+    monkeypatch.setenv("SABOTNB_KEPT_DAYS", "0")
+    with world.cluster():
+        while list(tmp_path.glob(".sabotnb-*")):
+            sb.jobs()
+    assert not world.out.exists()
