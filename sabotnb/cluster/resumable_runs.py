@@ -78,8 +78,23 @@ def find_resumable(store: JobStore, job: str, chosen: Chosen) -> Resumable:
         )
     if not cuts:
         return Resumable(stored, cuts, later=(), newest=0)
+    if stored.request.commits and not stored.request.topology.bounded:
+        _refuse_left_behind(cuts[-1], records[-1])
     later = tuple(cut.cut for cut in records if cut.cut > cuts[-1].cut)
     return Resumable(stored, cuts, later, max(cuts[-1].cut, *later, *_numbers_in_storage(records[-1])))
+
+
+def _refuse_left_behind(cut: StoredCut, newest: CutRecord) -> None:
+    """Raise a CheckpointError if the run went back behind ``cut``, as its ``newest`` one shows, and has gone on."""
+    try:
+        left_behind = not read_cut(newest.path).follows(cut.run, cut.epoch, cut.cut)
+    except CheckpointError:  # it is damaged, so the run goes on from an older one
+        return
+    if left_behind:
+        raise CheckpointError(
+            f"{cut.run} went back behind {cut.kind.value} {cut.cut}, and has replaced its output. Go on from the last "
+            f"checkpoint: sb.resume({cut.run.job!r})"
+        )
 
 
 def _numbers_in_storage(record: CutRecord) -> list[int]:

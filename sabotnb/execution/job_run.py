@@ -296,8 +296,7 @@ class JobRun:
             self.epoch += 1
         previous, self.tasks = self.tasks, {}
         base = self.next_base
-        # what another run has prepared up to its cut is committed by this one, or checked first: it may be gone
-        self.cuts.begin_epoch(base, commits=self.commits_cuts or (base is not None and base.run != self.id))
+        self.cuts.begin_epoch(base, commits=self._commits_base(base))
         self.committables = list(base.committables) if base is not None else []
         self.finished_before = finished_splits(base, self.topology) if base is not None else {}
         self.last_report_at.clear()
@@ -318,6 +317,15 @@ class JobRun:
         assert self.cuts.last is not None
         for task, counted in counted_before(self.cuts.last, self.topology).items():
             self.tasks[task].recount(counted)
+
+    def _commits_base(self, base: StoredCut | None) -> bool:
+        """True if the output of ``base`` has to be committed, or checked, before a source reads."""
+        if base is None:
+            return False
+        if base.run == self.id:
+            return self.commits_cuts and bool(base.committables)
+        # another run has prepared it: it may be gone, or replaced, also what was committed when the cut was stored
+        return self.request.commits or bool(base.committables)
 
     def functions_on(self, agent: str) -> frozenset[str]:
         """The operators that call a function of the user in tasks of ``agent`` that have not ended."""

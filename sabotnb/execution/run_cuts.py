@@ -105,8 +105,8 @@ class RunCuts:
         return self.last
 
     def begin_epoch(self, base: StoredCut | None, *, commits: bool) -> None:
-        """Go on from ``base``; with ``commits`` its output is committed, or checked, first."""
+        """Go on from ``base``; if it ``commits``, its output is committed, or checked, first."""
         self.base, self.base_status = base, self.status_of(base)
         self.commits.clear()
-        if commits and base is not None and base.committables:
+        if commits and base is not None:
             self.commits.append(base)

@@ -16,7 +16,8 @@ cut (``commit_next``), and the rest at its end as described here. Sinks write un
 
 **Inherited output.** A run that begins from the cut of another one commits what that one had prepared up to the cut and
 had perhaps not committed: an endless run before its sources start, a bounded run at its end. The latter has it checked
-before its sources start (``check``), so a run that cannot commit it ends before it has read a row.
+before its sources start (``check``), so a run that cannot commit it ends before it has read a row. So does a run whose
+inherited output was replaced since, also if all of it was committed.
 
 **Order.** ``fail``, ``cancel`` and ``end_at_savepoint`` only tell tasks to end. ``wind_up`` runs after every report and
 acts once no task of the run is left: an abort must not race with a task that still writes. A run without committable

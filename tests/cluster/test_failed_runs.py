@@ -79,6 +79,40 @@ def test_a_corrected_job_goes_on_from_the_last_checkpoint(env, tmp_path, end, mo
     assert job.hidden() == []
 
 
+def test_a_savepoint_whose_output_another_run_has_replaced_is_refused_for_that_output_only(env, tmp_path):
+    def run(out="out", **options):
+        rows = Stream.from_rate(2_000).sink_parquet(tmp_path / out)
+        return rows.run("forks", checkpoint=sb.checkpoint("100ms", storage=tmp_path / "checkpoints"), **options)
+
+    def stopped(job, checkpoints=3):
+        while len(job.checkpoints()) < checkpoints:
+            assert job.status.state in ("PENDING", "DEPLOYING", "RUNNING"), job.status
+        job.stop()
+        job.wait(timeout=60)
+
+    def values(out):
+        return sorted(ds.dataset(tmp_path / out, format="parquet").to_table()["value"].to_pylist())
+
+    job = run(parallelism=1)
+    while len(job.checkpoints()) < 2:
+        assert job.status.state in ("PENDING", "DEPLOYING", "RUNNING"), job.status
+    first = job.savepoint("first")
+    while len(job.checkpoints()) < 6:
+        assert job.status.state == "RUNNING"
+    second = job.stop(savepoint=True)
+    job.wait(timeout=60)
+    stopped(run(parallelism=1, start_from=first))
+    with pytest.raises(
+        JobFailed, match=rf"went on from checkpoint {first.id} of forks@\d+, and replaced later output in"
+    ):
+        run(parallelism=1, start_from=second).wait(timeout=60)
+    assert values("out") == list(range(len(values("out"))))
+    stopped(run("other", parallelism=1, start_from=second))
+    assert values("other")[0] > 0
+    stopped(run(parallelism=1, start_from=first))
+    assert values("out") == list(range(len(values("out"))))
+
+
 def test_a_job_that_begins_without_the_state_removes_what_was_kept(env, tmp_path):
     job = Job(tmp_path, "error")
     cut = ended_early(job.run(), "cancel")

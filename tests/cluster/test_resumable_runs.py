@@ -6,9 +6,9 @@ import pytest
 from stored_runs import RUN, checkpointed
 
 from sabotnb.cluster.resumable_runs import find_resumable
-from sabotnb.errors import StorageUnreachable
+from sabotnb.errors import CheckpointError, StorageUnreachable
 from sabotnb.job_store import CutRecord, JobStore
-from sabotnb.protocol import CutKind, StoredCut
+from sabotnb.protocol import CutKind, JobVertex, LineageCut, StoredCut
 from sabotnb.storage import write_cut
 
 
@@ -43,6 +43,22 @@ def found(store):
 def test_a_run_goes_on_from_its_last_checkpoints_and_the_savepoints_between_them(tmp_path, store, kinds, expected):
     stored(store, tmp_path / "ckpt", kinds)
     assert found(store) == expected
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_savepoint_that_the_run_went_back_behind_is_refused_if_its_output_was_replaced(tmp_path, store, bounded):
+    vertices = (JobVertex("read", 1, reads=True, bounded=bounded),)
+    store.keep_request(RUN, checkpointed(vertices=vertices, commits=True), {})
+    stored(store, tmp_path / "ckpt", "cs")
+    cut = StoredCut(RUN, 2, 3, CutKind.CHECKPOINT, 0, {}, {}, {}, lineage=(LineageCut(RUN, 1, 1),))
+    path = write_cut(str(tmp_path / "ckpt"), cut)
+    store.store_cut(CutRecord(RUN, epoch=2, cut=3, kind="checkpoint", storage=str(tmp_path / "ckpt"), path=path))
+    assert find_resumable(store, "hours", 1).cuts[-1].cut == 1
+    if bounded:  # its output is committed at its end
+        assert find_resumable(store, "hours", 2).cuts[-1].cut == 2
+    else:
+        with pytest.raises(CheckpointError, match=r"went back behind savepoint 2.*: sb\.resume\('hours'\)$"):
+            find_resumable(store, "hours", 2)
 
 
 def test_a_cut_that_is_damaged_is_skipped_and_one_that_cannot_be_read_now_is_not(tmp_path, store):

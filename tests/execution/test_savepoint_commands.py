@@ -417,7 +417,8 @@ def test_a_run_that_began_from_a_cut_continues_its_output_also_after_a_restart(c
     cluster.fire(CutDue)
     cluster.finish()
     lineage = (LineageCut(OTHER, 3, 9), LineageCut(RUN, 1, 1))
-    assert {commit.lineage for commit in cluster.told_to(Commit)} == {lineage}
+    first, *others = cluster.told_to(Commit)
+    assert (first.cut, first.lineage, {commit.lineage for commit in others}) == (9, lineage[:1], {lineage})
     assert [told.stored.lineage for told in cluster.told_to(Store)] == [lineage[:1], lineage]
     assert {told.deployment.lineage for told in cluster.told_to(Deploy)} == {lineage[:1], lineage}
     assert cluster.state() == "FINISHED"
@@ -467,6 +468,18 @@ def test_a_run_that_cannot_commit_what_it_goes_on_from_ends_before_it_reads(clus
     cluster.feed(Committed("agent-1", RUN, 1, "abort"))
     assert (cluster.state(), job.failure, commands(cluster, StartSources)) == ("FAILED", LOST, [])
     assert [(told.action, told.saves) for told in cluster.told_to(Commit)] == [(action, False), ("abort", False)]
+
+
+@pytest.mark.parametrize(("bounded", "action"), [(False, "commit"), (True, "check")])
+def test_a_run_that_goes_on_from_committed_output_is_checked_too_as_it_may_be_replaced(cluster, bounded, action):
+    running(cluster, vertices=graph(bounded=bounded), splits=SPLITS, start_from=savepoint(COUNTED))
+    assert [(told.action, told.cut, told.committables) for told in cluster.told_to(Commit)] == [(action, 9, ())]
+
+
+def test_a_run_without_files_may_begin_from_any_cut(cluster):
+    vertices = (graph()[0], JobVertex("count", 2, chained("count", "write")))
+    running(cluster, vertices=vertices, splits=SPLITS, commits=False, outputs={}, start_from=savepoint(COUNTED))
+    assert (cluster.state(), cluster.told_to(Commit)) == ("RUNNING", [])
 
 
 def test_a_run_is_checked_again_if_it_starts_again_before_it_has_a_cut(cluster):

@@ -121,7 +121,7 @@ def test_the_sinks_of_a_deployment_know_the_cuts_that_lead_to_it(agent, tmp_path
     agent.runner.command(StartSources(NEXT, 1))
     finished = agent.reports.wait(TaskState.FINISHED, 2)
     (written,) = (committable for changed in finished for committable in changed.committables)
-    assert "-r2f1e1c1.job.csv" in written.payload["files"][0]["final"]
+    assert "-r2f1b1.1.5e1c1.job.csv" in written.payload["files"][0]["final"]
 
 
 def test_tasks_of_a_deployment_take_cuts(agent, tmp_path):

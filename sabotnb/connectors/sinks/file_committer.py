@@ -77,6 +77,7 @@ from sabotnb.connectors.sinks.file_sink import token_of
 from sabotnb.connectors.sinks.folder_changes import remove_if_empty, writing
 from sabotnb.connectors.sinks.folder_locks import alone_in
 from sabotnb.connectors.sinks.inherited_output import refuse_lost_output
+from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.sink_output import SinkOutput
 from sabotnb.errors import SinkError
 from sabotnb.graph import Sink as Spec
@@ -98,9 +99,16 @@ class FileCommitter:
         self._lineage = lineage
 
     def check(self, committables: Sequence[Committable]) -> None:
-        """Raise a SinkError if this run cannot commit those of ``committables`` that earlier runs prepared."""
+        """Raise a SinkError if this run cannot commit those of ``committables`` that earlier runs prepared.
+
+        So it does if another run has replaced output that this one goes on from.
+        """
+        for output in self._outputs(()):
+            output.refuse_replaced()
         folders = {operator: Path(spec.options["path"]) for operator, spec in self._specs.items()}
-        refuse_lost_output(self._run, folders, [token_of(spec) for spec in self._specs.values()], committables)
+        tokens = [token_of(spec) for spec in self._specs.values()]
+        lineage = Lineage(self._run, next(iter(tokens), ""), self._epoch, self._lineage)
+        refuse_lost_output(self._run, folders, tokens, committables, lineage)
 
     def commit(self, committables: Sequence[Committable]) -> None:
         """Check every sink, rename every new file, then remove the files that they replace.

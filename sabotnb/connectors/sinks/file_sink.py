@@ -180,8 +180,10 @@ class FileSink(SinkOperator):
         # the end of the input is before the next cut: its files are committed with that, or with the whole run
         self._cut = cut if cut != FINAL_CUT else self._cut + 1
         ctx = self._ctx
-        first = Lineage(ctx.run, self._token, ctx.epoch, ctx.lineage).first
-        origin = FileOrigin(ctx.run, self._token, ctx.epoch, self._cut, first)
+        lineage = Lineage(ctx.run, self._token, ctx.epoch, ctx.lineage)
+        origin = FileOrigin(
+            ctx.run, self._token, ctx.epoch, self._cut, lineage.first, lineage.base, appends=self._appends
+        )
         return RolledFiles(self._ctx.operator, self._output, origin, files)
 
     def close(self) -> None:

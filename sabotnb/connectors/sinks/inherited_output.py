@@ -8,8 +8,12 @@ it does not write their rows again, so it has to make sure that readers get them
 - It is neither: it was moved, or removed. Its rows are not there to be committed, so the run is refused.
 
 A hidden file can only be committed into the output that it was written for. A run that has no sink for that output any
-more is refused too. Output that was committed before the cut was stored is not among its committables: whatever becomes
-of it later, it refuses no run.
+more is refused too. Output that was committed before the cut was stored is not among its committables: it may have been
+moved since.
+
+Another run may have gone on from an earlier cut, and have replaced what leads to this one: its files say so
+(``Lineage.replacement``). A run that would go on writing to that output is refused. It may write to another one: the
+rows before the cut belong to the old output, where they were replaced.
 """
 
 from __future__ import annotations
@@ -19,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from sabotnb.connectors.sinks.commit_decision import current_names
+from sabotnb.connectors.sinks.lineage import Lineage
+from sabotnb.connectors.sinks.output_checks import data_files
 from sabotnb.connectors.sinks.ownership import origin_of
 from sabotnb.errors import SinkError
-from sabotnb.protocol import Committable, RunId
+from sabotnb.protocol import Committable, LineageCut, RunId
 
 
 def is_inherited(final: str, run: RunId, tokens: Collection[str]) -> bool:
@@ -40,8 +46,31 @@ def output_of(committable: Committable, folder: Path) -> Path:
     return Path(committable.payload.get("output", folder))
 
 
+def refuse_replaced_output(lineage: Lineage, job: str, folder: Path) -> None:
+    """Raise a SinkError if a run has replaced output in ``folder`` from which a run of ``job`` goes on."""
+    replaced = _replacement(lineage, folder)
+    if replaced is None:
+        return
+    by, whole = replaced
+    if whole is not None:
+        what = f"{by} went on from checkpoint {whole.cut} of {whole.run}, and replaced later output in '{folder}'"
+        ways = f"Begin from that checkpoint or one of {by}"
+    else:
+        what = f"{by} began without this checkpoint, and replaced its output in '{folder}'"
+        ways = f"Begin from a checkpoint of {by}"
+    raise SinkError(f"{what}. {ways}, write to another folder, or begin without saved state: .run({job!r}, fresh=True)")
+
+
+def _replacement(lineage: Lineage, folder: Path) -> tuple[RunId, LineageCut | None] | None:
+    return lineage.replacement([origin for file in data_files(folder) if (origin := origin_of(file)) is not None])
+
+
 def refuse_lost_output(
-    run: RunId, sinks: Mapping[str, Path], tokens: Collection[str], committables: Sequence[Committable]
+    run: RunId,
+    sinks: Mapping[str, Path],
+    tokens: Collection[str],
+    committables: Sequence[Committable],
+    lineage: Lineage,
 ) -> None:
     """Raise a SinkError if ``run`` cannot commit what it inherits; ``sinks`` are its outputs by operator."""
     gone, elsewhere = [], []
@@ -51,6 +80,8 @@ def refuse_lost_output(
         if (output / file["final"]).exists():
             continue
         if hidden_file(Path(file["hidden"])) is None:
+            if output not in sinks.values() and _replacement(lineage, output) is not None:
+                continue
             gone.append(output / file["final"])
         elif output != folder:
             elsewhere.append(output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sabotnb.connectors.sinks.ownership import FileOrigin
 from sabotnb.protocol import LineageCut, RunId
@@ -18,7 +18,10 @@ class Lineage:
         self._run = run
         self._token = token
         self._epoch = epoch
-        self._last = {(cut.run.number, cut.epoch): cut.cut for cut in cuts if cut.run.job == run.job}
+        of_job = [cut for cut in cuts if cut.run.job == run.job]
+        self._last = {(cut.run.number, cut.epoch): cut.cut for cut in of_job}
+        self.base = of_job[-1] if of_job else None
+        """The cut from which this epoch goes on; None if it began at the beginning."""
         self.first = min((number for number, _ in self._last), default=run.number)
         """The number of the first of the runs that lead to this epoch."""
 
@@ -38,6 +41,30 @@ class Lineage:
         return next(
             (epoch for (run, epoch), last in self._last.items() if (run, last) == (self._run.number, cut)), self._epoch
         )
+
+    def replacement(self, origins: Collection[FileOrigin]) -> tuple[RunId, LineageCut | None] | None:
+        """The run that has replaced output from which this epoch goes on, as the files of an output show, or None.
+
+        Also returns the cut that it went on from, which is on the way to this epoch; None if it began without one. It
+        has removed the files after that cut, if there were any. If all files of a run were moved, it is not known what
+        those that continue it have replaced.
+        """
+        if self.base is None:
+            return None
+        bases = {(origin.run.number, origin.epoch): origin.base for origin in origins}
+        for origin in origins:
+            if origin.run.job != self._run.job or self.has(origin):
+                continue
+            if origin.first != self.first:
+                if origin.run.number > self.base.run.number and not origin.appends:
+                    return origin.run, None
+                continue
+            by, base, left = origin.run, origin.base, dict(bases)
+            while base is not None and (base.run.number, base.epoch) not in self._last:
+                by, base = base.run, left.pop((base.run.number, base.epoch), None)
+            if base is not None and base.cut < self._last[base.run.number, base.epoch]:
+                return by, base
+        return None
 
     def is_related(self, origin: FileOrigin) -> bool:
         """True for files of the run, of those that it continues, and of others that continue these.

@@ -6,6 +6,10 @@ others of the job, the first of which was run 3, the name has ``r12f3e1c5``. Wha
 the end of its input has the number of the next cut, with which it is stored. A run that goes back to an earlier cut
 finds the files of later ones by these numbers (``lineage``).
 
+The name also says what its run has replaced: ``r12f3b2.1.7e1c5`` went on from cut 7 of epoch 1 of the run whose number
+is 2 less, so later files of that one are gone. A run that appends has ``r12a``; others replace all output of the job
+that does not lead to them.
+
 The owner is not stored in a file of its own, because polars reads every file of a folder, hidden or not. Older versions
 did: they wrote ``_sabotnb.json``, a list of owners. Later ones wrote names with nothing but the job in them.
 """
@@ -20,13 +24,14 @@ from pathlib import Path, PurePath
 from urllib.parse import quote, unquote
 
 from sabotnb.errors import SinkError
-from sabotnb.protocol import RunId
+from sabotnb.protocol import LineageCut, RunId
 
 OLD_MARKER = "_sabotnb.json"
 _OLD_FORMAT = 1
 _FINAL_NAME = re.compile(
     r"part-\d{5,}-[0-9a-f]{8}-\d+"
-    r"(?P<origin>-(?:(?P<token>[0-9a-f]+)-)?r(?P<run>\d+)(?:f(?P<first>\d+))?e(?P<epoch>\d+)c(?P<cut>\d+))?"
+    r"(?P<origin>-(?:(?P<token>[0-9a-f]+)-)?r(?P<run>\d+)(?P<appends>a)?(?:f(?P<first>\d+))?"
+    r"(?:b(?P<back>\d+)\.(?P<base_epoch>\d+)\.(?P<base_cut>\d+))?e(?P<epoch>\d+)c(?P<cut>\d+))?"
     r"\.(?P<job>.+)\.[a-z]+"
 )
 
@@ -39,6 +44,8 @@ class FileOrigin:
     """The run, epoch and cut that wrote a file; ``token`` are the random digits of the run.
 
     ``first`` is the number of the first of the runs that it continues; its own number if it began at the beginning.
+    ``base`` is the cut from which the epoch went on, None if it began at the beginning. ``appends``: the run leaves
+    other output of the job.
     """
 
     run: RunId
@@ -46,6 +53,8 @@ class FileOrigin:
     epoch: int
     cut: int
     first: int
+    base: LineageCut | None = None
+    appends: bool = False
 
     def after(self, epoch: int, cut: int) -> bool:
         """True if the file was written after ``cut`` of ``epoch`` of its run."""
@@ -56,7 +65,10 @@ def final_name(part: str, origin: FileOrigin, suffix: str) -> str:
     """The final name of ``part`` (``part-00000-7f763dd3-0``) of the output that ``origin`` wrote."""
     token = f"{origin.token}-" if origin.token else ""
     first = f"f{origin.first}" if origin.first != origin.run.number else ""
-    numbers = f"r{origin.run.number}{first}e{origin.epoch}c{origin.cut}"
+    appends = "a" if origin.appends else ""
+    base = origin.base
+    back = f"b{origin.run.number - base.run.number}.{base.epoch}.{base.cut}" if base is not None else ""
+    numbers = f"r{origin.run.number}{appends}{first}{back}e{origin.epoch}c{origin.cut}"
     return f"{part}-{token}{numbers}.{quote(origin.run.job, safe='')}{suffix}"
 
 
@@ -66,8 +78,19 @@ def origin_of(file: str) -> FileOrigin | None:
     if match is None or match["origin"] is None:
         return None
     run = RunId(unquote(match["job"]), int(match["run"]))
-    first = int(match["first"] or run.number)
-    return FileOrigin(run, match["token"] or "", int(match["epoch"]), int(match["cut"]), first)
+    base = None
+    if match["back"] is not None:
+        base_run = RunId(run.job, run.number - int(match["back"]))
+        base = LineageCut(base_run, int(match["base_epoch"]), int(match["base_cut"]))
+    return FileOrigin(
+        run,
+        match["token"] or "",
+        int(match["epoch"]),
+        int(match["cut"]),
+        int(match["first"] or run.number),
+        base,
+        appends=match["appends"] is not None,
+    )
 
 
 def owners_of(output: Path, files: Sequence[str]) -> Owners:

@@ -39,7 +39,12 @@ from sabotnb.connectors.sinks.hidden_folders import (
     made_folders,
     places,
 )
-from sabotnb.connectors.sinks.inherited_output import hidden_file, is_inherited, output_of
+from sabotnb.connectors.sinks.inherited_output import (
+    hidden_file,
+    is_inherited,
+    output_of,
+    refuse_replaced_output,
+)
 from sabotnb.connectors.sinks.kept_output import is_kept, keep_prepared, prepared_files
 from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
@@ -172,6 +177,11 @@ class SinkOutput:
         for folder in {(self.folder / file).parent for file in data}:
             check_right_to_write(folder)
         return list(data)
+
+    def refuse_replaced(self) -> None:
+        """Raise a SinkError if another run has replaced output that this one goes on from; it is first to commit."""
+        if self._lineage.base is not None and ReplacedFiles.read(self.hidden) is None:
+            refuse_replaced_output(self._lineage, self._run.job, self.folder)
 
     def note_replaced(self) -> bool:
         """Note what the run replaces, before the first commit of the epoch renames a file; False for later commits."""

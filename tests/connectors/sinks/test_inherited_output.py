@@ -102,6 +102,95 @@ def test_output_that_is_not_committed_is_refused_if_the_job_does_not_write_there
         run.committer().check(inherited)
 
 
+def lineage(*cuts):
+    """Cuts, each by the number of its run, its epoch and its number."""
+    return [LineageCut(RunId("job", run), epoch, cut) for run, epoch, cut in cuts]
+
+
+def committing(*folders, number, cuts, before=(), epoch=1, mode="error", first=0):
+    """Let a run commit its cuts, each with one row; what it has prepared at the last one."""
+    run = SinkRun(*folders, number=number, epoch=epoch, mode=mode, lineage=lineage(*before)).open()
+    for cut in cuts:
+        prepared = run.write(first + cut, cut=cut)
+        run.committer().commit_cut(cut, prepared)
+    run.close()
+    return prepared
+
+
+def checked(*folders, before, number=9, mode="error", inherited=()):
+    """Begin a run from the last cut of ``before``: True, or why it is refused."""
+    try:
+        SinkRun(*folders, number=number, mode=mode, lineage=lineage(*before)).committer().check(list(inherited))
+    except SinkError as error:
+        return str(error)
+    return True
+
+
+@pytest.mark.parametrize("mode", ["error", "append", "overwrite"])
+def test_a_cut_whose_output_another_run_has_replaced_is_refused_and_what_leads_to_that_run_is_not(tmp_path, out, mode):
+    second = tmp_path / "second"
+    last = committing(out, second, number=1, cuts=(1, 2, 3), mode=mode)
+    committing(out, number=2, cuts=(1,), before=[(1, 1, 1)], mode=mode, first=20)
+    assert numbers(out) == [1, 21]
+    for inherited in ((), last):
+        assert checked(out, second, before=[(1, 1, 3)], mode=mode, inherited=inherited) == (
+            f"job@2 went on from checkpoint 1 of job@1, and replaced later output in '{out}'. Begin from that "
+            "checkpoint or one of job@2, write to another folder, or begin without saved state: "
+            ".run('job', fresh=True)"
+        )
+    assert checked(out, second, before=[(1, 1, 1)], mode=mode) is True
+    assert checked(out, second, before=[(1, 1, 1), (2, 1, 1)], mode=mode) is True
+    assert checked(second, before=[(1, 1, 3)], mode=mode, inherited=last) is True
+    assert checked(tmp_path / "new", before=[(1, 1, 3)], mode=mode) is True
+
+
+def test_a_cut_is_refused_if_a_run_has_gone_on_from_the_one_that_replaced_its_output(out):
+    committing(out, number=1, cuts=(1, 2, 3))
+    committing(out, number=2, cuts=(1,), before=[(1, 1, 2)], first=20)
+    committing(out, number=3, cuts=(1,), before=[(1, 1, 2), (2, 1, 1)], first=30)
+    assert numbers(out) == [1, 2, 21, 31]
+    assert "job@2 went on from checkpoint 2 of job@1" in checked(out, before=[(1, 1, 3)])
+    for before in ([(1, 1, 1)], [(1, 1, 2)], [(1, 1, 2), (2, 1, 1)], [(1, 1, 2), (2, 1, 1), (3, 1, 1)]):
+        assert checked(out, before=before) is True
+
+
+def test_a_cut_that_a_later_epoch_of_its_run_has_left_behind_is_refused(out):
+    committing(out, number=1, cuts=(1, 2, 3))
+    committing(out, number=1, epoch=2, cuts=(4,), before=[(1, 1, 1)])
+    assert "job@1 went on from checkpoint 1 of job@1" in checked(out, before=[(1, 1, 3)])
+    assert checked(out, before=[(1, 1, 1), (1, 2, 4)]) is True
+
+
+def test_a_cut_that_was_gone_on_from_can_be_begun_from_again_also_if_its_files_were_moved(out):
+    committing(out, number=1, cuts=(1, 2, 3))
+    for file in list(out.iterdir()):
+        file.unlink()
+    committing(out, number=2, cuts=(1,), before=[(1, 1, 3)], first=20)
+    assert checked(out, before=[(1, 1, 3)]) is True
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("overwrite", True), ("error", True), ("append", False)])
+def test_a_cut_whose_output_was_replaced_by_a_run_that_began_at_the_beginning_is_refused(out, mode, refused):
+    committing(out, number=1, cuts=(1, 2), mode="append")
+    committing(out, number=2, cuts=(1,), mode=mode, first=20)
+    answer = checked(out, before=[(1, 1, 2)], mode="append")
+    if refused:
+        assert "job@2 began without this checkpoint, and replaced its output in" in answer
+    else:
+        assert answer is True
+    committing(out, number=3, cuts=(1,), mode=mode, first=30)
+    assert checked(out, before=[(3, 1, 1)], mode=mode) is True
+
+
+def test_a_fork_into_another_folder_needs_no_files_that_were_replaced(tmp_path, out):
+    last = committing(out, number=1, cuts=(1, 2))
+    fork = [tmp_path / "fork"]
+    next(file for file in out.iterdir() if numbers(out) == [1, 2] and "c2." in file.name).unlink()
+    assert "gone" in checked(*fork, before=[(1, 1, 2)], inherited=last)
+    committing(out, number=2, cuts=(1,), before=[(1, 1, 1)], first=20)
+    assert checked(*fork, before=[(1, 1, 2)], inherited=last) is True
+
+
 def test_output_that_is_committed_stays_where_it_is_if_the_job_writes_elsewhere(tmp_path, out):
     first, inherited = prepared(out)
     first.committer().commit(inherited)
