@@ -349,7 +349,8 @@ class Job:
         ``id``, ``kind``, ``name``, ``at`` (when it began), ``seconds`` until all tasks had written their state,
         ``bytes`` of state, ``rows`` that the sources had read, and ``operators``: bytes by operator or chain.
         ``usable``: a run can begin from it, with ``start_from=`` its id, or, under another name, its ``path``. The last
-        three checkpoints are kept, and all savepoints; those after one that the job went back to are of no use.
+        three checkpoints are kept, and all savepoints; those after one that the job went back to are of no use. A run
+        that would go on writing to output which another run has replaced is refused all the same.
         """
         return checkpoints_frame(*self._client.status_now(self.run_id))
 
