@@ -11,6 +11,8 @@ import re
 NAME = 48
 """A column's name or type; ``.schema`` has them whole."""
 SENTENCE = 200
+JOB_SENTENCE = 300
+"""What became of a job: the worker that it lost, what that cost it, and from where it goes on."""
 LABEL = 36
 """The label of an edge."""
 JOB = 60

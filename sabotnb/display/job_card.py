@@ -139,7 +139,7 @@ def _sentences(metrics: JobMetrics, gone: str, *, exact: bool) -> list[str]:
     again = _again(metrics) if exact else ()
     late = _late(metrics) if exact or _repeats(metrics) else ()
     lines = filter(None, (waits, *sentences, *again, *late, *measured))
-    return [text_limits.cut(line, text_limits.SENTENCE) for line in lines]
+    return [text_limits.cut(line, text_limits.JOB_SENTENCE) for line in lines]
 
 
 def _guarantee(picture: JobPicture | None, metrics: JobMetrics) -> tuple[str, str] | tuple[()]:

@@ -116,6 +116,16 @@ def test_a_job_that_began_again_says_so(state):
     assert "started again" not in job_card.text(PICTURE, again, exact=False)
 
 
+def test_all_that_a_loss_has_cost_is_on_the_card():
+    lost = (
+        "worker agent-12 (process 1302077 on worker-12.cluster.example.org) was lost: no heartbeat for 10 s; "
+        "it runs in 12 of the 16 slots that it needs, and is slower"
+    )
+    again = replace(metrics(EXECUTION, "RUNNING"), restarts=1, lost=lost)
+    origin = "checkpoint 1234, 75 s and about 21,000,000 rows before the failure"
+    assert f"{lost}; went on from {origin}" in job_card.text(PICTURE, replace(again, goes_on_from=origin))
+
+
 def test_a_running_job_says_when_its_last_checkpoint_was_and_why_others_fail():
     failing = "the last 2 checkpoints failed: 'x' cannot be written: no room"
     running = metrics(EXECUTION, "RUNNING")
