@@ -21,6 +21,7 @@ import sabotnb as sb
 from sabotnb import col
 from sabotnb.api.env import Env
 from sabotnb.api.handles.job import Job
+from sabotnb.api.handles.status import JobResult
 from sabotnb.errors import JobCanceled, SabotnbError
 
 KEYS = 7
@@ -259,8 +260,9 @@ class Chaos:
             self.note("cancel" if canceled else "stop")
             job.cancel() if canceled else job.stop()
         try:
-            job.wait(60)
+            result = job.wait(60)
         except SabotnbError as error:
+            result = None
             # a run that is stopped while it restarts from nothing has no rows, and is canceled
             nothing = isinstance(error, JobCanceled) and job.checkpoints().empty
             canceled = canceled or nothing
@@ -268,7 +270,14 @@ class Chaos:
                 return [f"{type(error).__name__}: {error}"]
         # windows that are open at a cancel are not written
         wrong = [] if canceled and "windows" in self.flow_name else self.flow.problems(self.folder)
-        return [*wrong, *self.leftovers()]
+        return [*wrong, *self.miscounted(result), *self.leftovers()]
+
+    def miscounted(self, result: JobResult | None) -> list[str]:
+        """What is wrong with the rows that a run has counted, if it has finished and has written all output itself."""
+        if result is None or "rescale" in self.log:
+            return []
+        written = sum(rows_in(self.folder / name).num_rows for name in ("out", "late"))
+        return [f"{written} rows are written: {result}"] if result.rows_out != written else []
 
     def leftovers(self) -> list[str]:
         """Hidden folders and temporary files that are left beside and in the output, and in the checkpoints."""
