@@ -20,11 +20,23 @@ def disturbed(seed):
     return run
 
 
-def check(first, end):
+def with_a_cut(seed):
+    """A run that goes on from a cut with output, or has ended before it had one."""
+    run = SimulatedRun(seed)
+    while not run.job.state.terminal and not (run.job.cuts.last and run.job.cuts.last.committables):
+        run.go_on()
+        if run.random.random() < 0.003:
+            run.disturb()
+    for _ in range(run.random.randint(0, 60)):
+        run.go_on()
+    return run
+
+
+def check(first, end, begin=disturbed):
     """Let runs be disturbed and come to their end; no row is lost or doubled, no slot and no request is left."""
     for seed in range(first, min(first + 20, SEEDS)):
         try:
-            run = disturbed(seed)
+            run = begin(seed)
             end(run)
             run.check_output()
             assert run.machine.pool.statistics().holders == {}
@@ -36,6 +48,17 @@ def check(first, end):
 @seeds
 def test_every_row_is_committed_once_whatever_happens(first):
     check(first, lambda run: run.finish())
+
+
+@seeds
+def test_a_run_that_begins_from_the_last_cut_of_one_that_ended_early_completes_its_output(first):
+    def end(run):
+        run.end_run()
+        run.settle()
+        if run.go_on_from_last():
+            assert run.job.state.value == "FINISHED", run.job.failure
+
+    check(first, end, begin=with_a_cut)
 
 
 @seeds

@@ -45,6 +45,7 @@ from sabotnb.protocol import (
     Reply,
     Resume,
     ResumeSources,
+    RunId,
     RunTakenOver,
     SessionChanged,
     SetTimer,
@@ -56,6 +57,7 @@ from sabotnb.protocol import (
     StopSources,
     Store,
     Stored,
+    StoredCut,
     Submit,
     TakeCut,
     TakeSavepoint,
@@ -115,38 +117,39 @@ class SimulatedRun:
         self.inboxes: dict[str, deque] = {}
         self.outboxes: dict[str, deque] = {}
         self.tasks: dict[Attempt, SimulatedTask] = {}
-        self.channels: dict[tuple[Attempt, Attempt], deque] = defaultdict(deque)
-        self.placements: dict[int, dict[str, list[Attempt]]] = {}
+        self.channels: dict[tuple[RunId, int, int], deque] = defaultdict(deque)
+        self.placements: dict[tuple[RunId, int], dict[str, list[Attempt]]] = {}
         self.timers: dict = {}
         self.storing: list = []
         self.granting: list = []
         self.unreadable: set[int] = set()
         self.unmounted = 0
-        self.visible: dict[str, tuple[int, int, list]] = {}
-        self.prepared: dict[str, tuple[int, int, list]] = {}
-        self.commits: dict[int, list[int]] = defaultdict(list)
+        self.visible: dict[str, tuple[tuple[RunId, int], int, list]] = {}
+        self.prepared: dict[str, tuple[tuple[RunId, int], int, list]] = {}
+        self.commits: dict[tuple[RunId, int], list[int]] = defaultdict(list)
         self.asked: set[str] = set()
         self.replies: dict[str, Reply] = {}
         self.agents = 0
         self.files = 0
         for _ in range(self.random.randint(2, 3)):
             self.join()
+        self.feed(SessionChanged("me", connected=True))
+        self.submit()
+
+    def submit(self, start_from: StoredCut | None = None) -> None:
+        """Begin a run of the job."""
         vertices = (
             JobVertex("read", 2, reads=True, bounded=self.bounded),
             JobVertex("write", 2, writes=True),
         )
-        self.feed(SessionChanged("me", connected=True))
-        self.feed(
-            Submit(
-                "submit",
-                request(
-                    vertices=vertices,
-                    splits={"read": tuple(map(Split, self.splits))},
-                    restarts=True,
-                    checkpoint=CheckpointPolicy(2.0, "/checkpoints", timeout=20.0, pause=0.5),
-                ),
-            )
+        job = request(
+            vertices=vertices,
+            splits={"read": tuple(map(Split, self.splits))},
+            restarts=True,
+            checkpoint=CheckpointPolicy(2.0, "/checkpoints", timeout=20.0, pause=0.5),
+            start_from=start_from,
         )
+        self.feed(Submit(f"submit-{self.now}", job))
         self.job = self.machine.jobs["job"]
 
     # Machine
@@ -166,7 +169,9 @@ class SimulatedRun:
         match instruction:
             case Deploy(who) | Tell(who) | Commit(who):
                 if isinstance(instruction, Commit) and instruction.cut is not None:
-                    self.commits[instruction.epoch].append(instruction.cut)
+                    inherited = self.machine.jobs["job"].request.start_from
+                    if inherited is None or inherited.cut != instruction.cut:  # cuts of another run have own numbers
+                        self.commits[instruction.run, instruction.epoch].append(instruction.cut)
                 if who in self.inboxes:
                     self.inboxes[who].append(instruction)
             case Store(stored):
@@ -227,7 +232,7 @@ class SimulatedRun:
                 self.command(who, command)
 
     def deploy(self, who: str, deployment) -> None:
-        epoch = self.placements.setdefault(deployment.epoch, {})
+        epoch = self.placements.setdefault((deployment.run, deployment.epoch), {})
         for vertex, numbers in deployment.placement.attempts.items():
             epoch[vertex] = list(numbers)
         first = {splits.attempt: splits for splits in deployment.splits}
@@ -292,9 +297,9 @@ class SimulatedRun:
                 if file not in kept:
                     self.prepared.pop(file, None)
         elif instruction.action == "commit":
-            last = {leading.epoch: leading.cut for leading in instruction.lineage}
+            last = {(leading.run, leading.epoch): leading.cut for leading in instruction.lineage}
             for file, (epoch, cut, _) in list(self.visible.items()):
-                if epoch < instruction.epoch and cut > last.get(epoch, 0):
+                if epoch < (instruction.run, instruction.epoch) and cut > last.get(epoch, 0):
                     del self.visible[file]
             for file in files:
                 if file in self.prepared:
@@ -304,12 +309,14 @@ class SimulatedRun:
     # Tasks
 
     def outputs(self, task: SimulatedTask):
-        numbers = self.placements[task.attempt.epoch]["write"]
-        return [self.channels[task.attempt.number, number] for number in numbers]
+        numbers = self.placements[task.attempt.run, task.attempt.epoch]["write"]
+        return [self.channels[task.attempt.run, task.attempt.number, number] for number in numbers]
 
     def inputs(self, task: SimulatedTask):
-        numbers = self.placements[task.attempt.epoch]["read"]
-        return {index: self.channels[number, task.attempt.number] for index, number in enumerate(numbers)}
+        numbers = self.placements[task.attempt.run, task.attempt.epoch]["read"]
+        return {
+            index: self.channels[task.attempt.run, number, task.attempt.number] for index, number in enumerate(numbers)
+        }
 
     def end(self, task: SimulatedTask) -> None:
         task.ended = True
@@ -388,7 +395,7 @@ class SimulatedRun:
         if task.rows:
             self.files += 1
             name = f"{self.files}"
-            self.prepared[name] = (task.attempt.epoch, cut, task.rows)
+            self.prepared[name] = ((task.attempt.run, task.attempt.epoch), cut, task.rows)
             task.unstored.append(Committable("write", {"file": name, "cut": cut}))
             task.rows = []
 
@@ -544,6 +551,22 @@ class SimulatedRun:
             if not self.go_on() and len(self.machine.agents) < 4:
                 self.join()
         raise AssertionError(f"the run is still {self.job.state.value}")
+
+    def go_on_from_last(self) -> bool:
+        """Let another run begin from the last cut, as one of a corrected job does, and end; False if there is no cut.
+
+        A run that another process has taken over goes on there.
+        """
+        last = self.job.cuts.last
+        if last is None or self.job.output_stays or self.job.state.value == "FINISHED":
+            return False
+        self.unreadable.clear()
+        self.unmounted = 0
+        while len(self.machine.agents) < 2:
+            self.join()
+        self.submit(start_from=last)
+        self.finish()
+        return True
 
     def check_output(self) -> None:
         """Every row is visible once; those of an endless run up to where it ended.
