@@ -191,9 +191,23 @@ def numbered(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> GroupedBat
 
 def combined(schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
     """The rows of all batches in as few batches as possible; an empty list if there are no rows."""
-    table = pa.Table.from_batches(batches, schema=schema).unify_dictionaries().combine_chunks()
-    found: list[pa.RecordBatch] = table.to_batches()
+    table = pa.Table.from_batches(batches, schema=schema)
+    if not _share_dictionaries(schema, batches):
+        table = table.unify_dictionaries()
+    found: list[pa.RecordBatch] = table.combine_chunks().to_batches()
     return found
+
+
+def _share_dictionaries(schema: pa.Schema, batches: Sequence[pa.RecordBatch]) -> bool:
+    """True if each column has the same memory as its dictionary in all batches: Arrow would make a copy of it."""
+    if any(pa.types.is_nested(kind) for kind in schema.types):
+        return False  # may have dictionaries inside
+    encoded = [number for number, kind in enumerate(schema.types) if pa.types.is_dictionary(kind)]
+    return all(len({_memory(batch.column(number).dictionary) for batch in batches}) == 1 for number in encoded)
+
+
+def _memory(array: pa.Array) -> tuple[int, ...]:
+    return len(array), array.offset, *(buffer.address if buffer else 0 for buffer in array.buffers())
 
 
 def place(groups: np.ndarray | int, slots: np.ndarray) -> np.ndarray:

@@ -55,6 +55,11 @@ class GroupedRows:
         if self._pile.spilled and self._pile.spilled < self._pile.nbytes:
             self._pile.spill()
 
+    def join_small(self) -> None:
+        """Join small batches, in front of many exports and drops."""
+        if self._pile.keep.limit is None:
+            self._pile.join_small()
+
     def joined(self) -> GroupedBatches:
         """All rows, numbered in an order that lasts until rows are added or dropped."""
         return self._pile.join()

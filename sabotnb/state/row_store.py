@@ -21,6 +21,7 @@ reader that needs them longer keeps the ``GroupedBatches`` that it got.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -99,6 +100,19 @@ class RowStore:
         rows = apart if self.spilled else join(self.schema, apart.pieces)  # one batch of all rows has to fit in memory
         self._pieces = list(rows.pieces)
         return rows
+
+    def join_small(self) -> None:
+        """Join batches until they are large, a few at a time: exports and drops of a group visit each of them."""
+        waiting, joined, small = deque(self._pieces), list[GroupedBatch](), list[GroupedBatch]()
+        self._pieces = []  # a batch that was joined is free before the next one is made
+        rows = nbytes = 0
+        while waiting:
+            small.append(waiting.popleft())
+            rows, nbytes = rows + small[-1].rows, nbytes + small[-1].nbytes
+            if rows >= PIECE_ROWS or nbytes >= PIECE_BYTES or not waiting:
+                joined += join(self.schema, small).pieces
+                small, rows, nbytes = [], 0, 0
+        self._set(joined)
 
     def replace(self, pieces: Iterable[GroupedBatch]) -> None:
         """Store these rows only."""

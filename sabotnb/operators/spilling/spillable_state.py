@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from sabotnb.native import own_bytes
 from sabotnb.protocol import Frozen, KeyedState
-from sabotnb.state import PIECE_BYTES, SpilledBatch, SpillFile, combined
+from sabotnb.state import PIECE_BYTES, GroupedRows, SpilledBatch, SpillFile, combined
 
 Entry: TypeAlias = SpilledBatch | pa.RecordBatch
 """A batch of a spilled group, in the file or in memory."""
@@ -88,6 +88,7 @@ class SpillableState:
         Raises:
             OutOfMemory: the file cannot be written.
         """
+        self.join_small()
         for part in self._parts:
             inside = [group for group in part.groups() if group in groups]
             frozen = part.freeze(inside)
@@ -96,6 +97,12 @@ class SpillableState:
             del frozen  # it shares the memory that dropping is to free
             for group in inside:
                 part.drop(group)
+
+    def join_small(self) -> None:
+        """Join small batches of rows, in front of many calls for single groups."""
+        for part in self._parts:
+            if isinstance(part, GroupedRows):
+                part.join_small()
 
     def take(self, group: int) -> Iterator[pa.RecordBatch]:
         """Remove ``group``, and yield its batches in the order in which they came."""

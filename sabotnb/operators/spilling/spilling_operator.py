@@ -18,6 +18,7 @@ A cut may come between two spilled groups (``divisible``). Inside a group the ta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -75,6 +76,8 @@ class SpillingOperator(Operator):
     def _end(self, port: int, reason: EndReason) -> Iterator[Out]:
         """End a port while there are spilled groups."""
         if len(self._ended) == self._ports:
+            for state in self._states.values():
+                state.join_small()
             for group in sorted(self._budget.spilled):
                 yield from self._results_of(group)
                 self._budget.spilled.remove(group)
@@ -90,12 +93,11 @@ class SpillingOperator(Operator):
         self._is_between = False
 
     def _results_of(self, group: int) -> Iterator[Out]:
-        operator = self._make()
-        for spec, state in self._opened(operator).items():
-            state.load(group, self._states[spec].take(group))
-        for port, reason in self._ended.items():
-            yield from operator.on_end(port, reason)
-        operator.close()
+        with closing(self._make()) as operator:
+            for spec, state in self._opened(operator).items():
+                state.load(group, self._states[spec].take(group))
+            for port, reason in self._ended.items():
+                yield from operator.on_end(port, reason)
 
     def _opened(self, operator: Operator) -> Mapping[StateSpec, KeyedState]:
         """Open ``operator`` and return its states."""

@@ -17,7 +17,6 @@ so frees its memory, only when most of its rows are dropped."""
 STEPS = 64
 """How often the states are measured while rows of the size of the budget come."""
 
-
 SMALL = 64 << 10
 """Buffers of a batch that is not worth to be measured exactly."""
 
