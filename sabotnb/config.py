@@ -54,8 +54,11 @@ class Config:
     agent_lost_seconds: float = 10.0
 
     session_lost_seconds: float = 60.0
-    """A job whose rows only its session reads is canceled when that session has been lost for so long. A task of a live
-    table waits so long for a session that does not ask for its last rows."""
+    """A job whose rows only its session reads is canceled when that session has been lost for so long."""
+
+    reader_lost_seconds: float = 15.0
+    """A task of a live table waits so long for a client that does not ask for its last rows; one that reads asks every
+    five seconds."""
 
     commit_wait_seconds: float = 60.0
     """A job without an agent that can commit or remove its output, or on which it can start again, fails then."""

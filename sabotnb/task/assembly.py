@@ -60,7 +60,7 @@ class Assembly:
         if sink.connector == "callback":
             return buffer.unread
         if sink.connector == "live" and self.assignment.storage is not None:
-            return partial(buffer.is_awaited, self.host.config.session_lost_seconds)
+            return partial(buffer.is_awaited, self.host.config.reader_lost_seconds)
         return never
 
     def chain(self, outputs: TaskOutputs) -> Chain:

@@ -107,6 +107,6 @@ def test_a_live_table_that_takes_cuts_ends_when_its_client_has_its_rows(make, tm
 
 def test_a_live_table_ends_without_a_client_that_asks_for_rows(tmp_path):
     job = one_chain([[1], [2]], sink=LIVE)
-    with Deployed(job, replace(TINY, session_lost_seconds=0.0), str(tmp_path)).start() as deployed:
+    with Deployed(job, replace(TINY, reader_lost_seconds=0.0), str(tmp_path)).start() as deployed:
         deployed.reports.wait(TaskState.FINISHED)
         assert Client(deployed, job.vertices["rows"].operators[-1].id).rest() == [2, 4]
