@@ -470,7 +470,7 @@ def test_a_job_whose_source_can_be_read_once_says_why_it_takes_no_savepoint(env:
 
 @pytest.mark.parametrize("name", [5, "", "x" * 201, "\N{SNOWMAN}" * 50, "half \ud800"])
 def test_a_name_that_no_file_can_have_is_refused(numbers: sb.Stream, tmp_path: Path, name: object) -> None:
-    with pytest.raises(errors.GraphError, match="is not a job name: give a string of 1 to 160 characters"):
+    with pytest.raises(errors.GraphError, match="is not a job name: give a string of 1 to 150 characters"):
         numbers.sink_parquet(tmp_path / "out").run(name)  # type: ignore[arg-type]
 
 

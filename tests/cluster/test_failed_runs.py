@@ -119,6 +119,6 @@ def test_a_job_that_begins_without_the_state_removes_what_was_kept(env, tmp_path
     job.run(fresh=True).wait(timeout=120)
     assert job.values() == [list(range(ROWS))] * 2
     assert job.hidden() == []
-    with pytest.raises(JobFailed, match=r"files are gone whose rows are before the checkpoint, such as"):
+    with pytest.raises(JobFailed, match=r"hours@\d+ began without this checkpoint, and replaced"):
         job.run(start_from=cut).wait(timeout=120)
     assert job.values() == [list(range(ROWS))] * 2

@@ -51,7 +51,7 @@ NOTES = {
 }
 """How the header describes a run that did not simply start."""
 
-LONGEST_NAME = 160
+LONGEST_NAME = 150
 """Letters of a job's name as a part of file names, where each that is not ASCII takes several."""
 
 
