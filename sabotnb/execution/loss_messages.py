@@ -28,14 +28,16 @@ def _with_kept(failed: Failure, job: JobRun) -> Failure:
     message = failed.message
     if job.cuts.kept and job.commits_cuts:
         message = message.replace(failure.NOTHING_COMMITTED, "What its checkpoints have committed stays.")
-    advised = any(way in message + failed.advice for way in ("start_from=", "fresh=True", failure.NOTHING_LOST))
+    ways = ("start_from=", "drop_state=", "fresh=True", failure.NOTHING_LOST)
+    advised = any(way in message + failed.advice for way in ways)
     advice = failed.advice if advised else "\n".join(filter(None, (failed.advice, _goes_on(job))))
     return replace(failed, message=message, advice=advice)
 
 
 def _goes_on(job: JobRun) -> str:
     """How a new run goes on from the last checkpoint of one that has ended; empty if there is none."""
-    cut = job.cuts.last or job.request.start_from
+    began = job.request.start_from if job.started is not None else None  # else it may be the reason of the failure
+    cut = job.cuts.last or began
     if cut is None or cut.run.job != job.name:
         return ""
     return f"Its state is kept. To go on from {cut.kind.value} {cut.cut}: .run({job.name!r}, start_from={cut.cut})"
