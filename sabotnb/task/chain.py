@@ -28,7 +28,8 @@ its credit, so an operator that makes a million batches from one can be canceled
 - Every call into an operator, and every ``next`` on an iterator that it returned, is a step: it has a name for error
   messages, its time is measured, and it can be interrupted. Steps never nest, as an operator returns its batches to
   the chain instead of calling the next operator. Taking the next item of a tuple cannot fail and is not a step.
-- Operators open from the last to the first and close from the first to the last.
+- Operators open from the last to the first and close from the first to the last. These two steps of a sink are not
+  interrupted: a sink that had removed one of its two folders would leave the other for good.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Chain:
         """Open the operators from the last to the first, so that an operator opens after its successor is ready."""
         for position, (node, operator, _, keys, returns) in reversed([*enumerate(self._stages)]):
             ctx = context(node)
-            self._steps.run(node, "open", partial(operator.open, ctx))
+            self._steps.run(node, "open", partial(operator.open, ctx), whole=operator is self._sink)
             self._opened += 1
             unsent = self._unsent[position] = UnsentResults(keys, ctx.groups, returns)
             self.states[node.id] = {**ctx.states, unsent.spec: unsent}
@@ -233,7 +234,7 @@ class Chain:
         errors: list[BaseException] = []
         for node, operator, *_ in opened:
             try:
-                self._steps.run(node, "close", operator.close)
+                self._steps.run(node, "close", operator.close, whole=operator is self._sink)
             except BaseException as error:  # noqa: BLE001 - the next operator has to be closed too; the caller reports
                 errors.append(error)
         return errors

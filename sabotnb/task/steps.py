@@ -42,11 +42,17 @@ class Steps:
         self._since = 0.0
         self._seconds: dict[str, float] = {}
         self._thread = 0
+        self._whole = False
 
-    def run(self, node: Node, step: str, call: Callable[[], T], batch: pa.RecordBatch | None = None) -> T:
-        """Return ``call()``; StepFailed from any exception that it raises, except TaskCanceled."""
+    def run(
+        self, node: Node, step: str, call: Callable[[], T], batch: pa.RecordBatch | None = None, *, whole: bool = False
+    ) -> T:
+        """Return ``call()``; StepFailed from any exception that it raises, except TaskCanceled.
+
+        A ``whole`` step is not interrupted: it would leave half done what nothing else finishes.
+        """
         with self._lock:
-            self._thread = threading.get_ident()
+            self._thread, self._whole = threading.get_ident(), whole
             self._current, self._since = (node, step), self._clock()
         try:
             return call()
@@ -77,13 +83,13 @@ class Steps:
         return self._current
 
     def interrupt(self) -> bool:
-        """Raise TaskCanceled inside the running step; False if none runs.
+        """Raise TaskCanceled inside the running step; False if none runs, or one that is to run as a whole.
 
         Python code gets the exception at its next instruction, a blocking C call when it returns. The lock keeps the
         thread from ending the step meanwhile, so that the exception is not raised in code between two steps.
         """
         with self._lock:
-            if self._current is None:
+            if self._current is None or self._whole:
                 return False
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(TaskCanceled))
             return True

@@ -4,7 +4,7 @@ import pytest
 
 from sabotnb.graph import specs
 from sabotnb.graph.job_graph import Operator as Node
-from sabotnb.task.steps import StepFailed, Steps
+from sabotnb.task.steps import StepFailed, Steps, TaskCanceled
 from sabotnb.testing import ManualClock
 
 FIRST, SECOND = Node("first", specs.Union(1)), Node("second", specs.Union(1))
@@ -32,3 +32,10 @@ def test_running_and_failed_steps_count():
     with pytest.raises(StepFailed):
         steps.run(FIRST, "process", read_and_fail)
     assert steps.seconds() == {"first": 7}
+
+
+def test_a_whole_step_is_not_interrupted():
+    steps = Steps()
+    assert steps.run(FIRST, "close", steps.interrupt, whole=True) is False
+    with pytest.raises(TaskCanceled):
+        steps.run(FIRST, "process", steps.interrupt)

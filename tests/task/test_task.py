@@ -757,6 +757,32 @@ def test_a_cancel_that_interrupts_a_cleanup_is_not_reported_as_its_failure(caplo
     assert caplog.records == []
 
 
+class Cleaning(Written):
+    """Its ``close`` ends when ``released`` is set; Python code, which an interrupt would end at once."""
+
+    def __init__(self, released, cleaned):
+        super().__init__()
+        self.released, self.cleaned = released, cleaned
+
+    def close(self):
+        while not self.released.is_set():
+            pass
+        self.cleaned.set()
+
+
+def test_a_cancel_does_not_interrupt_the_close_of_a_sink():
+    released, cleaned = threading.Event(), threading.Event()
+    source = numbers([[1], Hold(threading.Event())])
+    job = graph([vertex("numbers", reads(source), writes(lambda: Cleaning(released, cleaned)))])
+    with Deployed(job).start() as deployed:
+        deployed.reports.wait(TaskState.RUNNING)
+        (hanging,) = deployed.cancel()
+        released.set()
+        assert hanging.join(60)
+        assert cleaned.is_set()
+        assert deployed.reports.ends() == ["CANCELED"]
+
+
 def test_a_hanging_task_is_reported_with_the_name_of_its_call():
     reached, released = threading.Event(), threading.Event()
     job = graph([vertex("numbers", reads(numbers([[1]])), Custom(lambda: Reached(reached, released.wait)), COLLECT)])
