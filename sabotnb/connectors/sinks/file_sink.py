@@ -4,11 +4,11 @@ Theory of operation
 -------------------
 A task writes to ``e<epoch>`` in the hidden folder of its run, which is beside the output (``hidden_folders``).
 
-*Open.* The task takes the lock of the output folder, creates the hidden folder, makes earlier epochs of the run past
-(``commit_decision``), claims the output and checks for claims of other jobs, in this order. Of two jobs that start at
-once, the second therefore sees the claim of the first and is refused, unless both append. The claim lasts until
-``close`` and, if there is output, until the commit. Folders that had to be created are listed in ``made.folders``: an
-abort removes them.
+*Open.* The task creates the output folder and takes its lock, creates the hidden folder, makes earlier epochs of the
+run past (``commit_decision``), claims the output and checks for claims of other jobs, in this order. Of two jobs that
+start at once, the second therefore sees the claim of the first and is refused, unless both append. The claim lasts
+until ``close`` and, if there is output, until the commit. Folders that had to be created are listed in
+``made.folders``: an abort removes them.
 
 *Process.* Rows are split by partition. Columns of ``partition_by`` are in the names of folders only. Each partition has
 one open file and a buffer, which is written as one row group when it has FLUSH_ROWS rows. FLUSH_BYTES limits the
@@ -30,7 +30,6 @@ Names contain digits that are random for each task and run, so no rename overwri
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,10 +44,10 @@ from sabotnb.connectors.folders.hive import can_be_folder
 from sabotnb.connectors.formats.writers import FORMATS, output_schema
 from sabotnb.connectors.sinks.claims import claim, claim_for_commit, refuse_writers
 from sabotnb.connectors.sinks.commit_decision import begin_epoch
-from sabotnb.connectors.sinks.folder_changes import make_folder, writing
-from sabotnb.connectors.sinks.folder_locks import alone_in
+from sabotnb.connectors.sinks.folder_changes import writing
+from sabotnb.connectors.sinks.folder_locks import alone_in, alone_in_made
 from sabotnb.connectors.sinks.hidden_file import HiddenFile, RolledFiles, hidden_name
-from sabotnb.connectors.sinks.hidden_folders import MADE, OPEN, create, epoch_folder, epochs, remove_unused
+from sabotnb.connectors.sinks.hidden_folders import OPEN, create, epoch_folder, epochs, note_made, remove_unused
 from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.ownership import FileOrigin
 from sabotnb.connectors.sinks.partition_folders import null_folder, partitions, schema_of_files
@@ -112,6 +111,7 @@ class FileSink(SinkOperator):
         self._appends = spec.options.get("mode") == "append"
         self._claim: int | None = None
         self._hidden: Path | None = None
+        self._made_folders: list[Path] = []
         self._prepared = False
 
     def open(self, ctx: OperatorContext) -> None:
@@ -119,21 +119,18 @@ class FileSink(SinkOperator):
         # Random in every run, so that replacing or appending output never overwrites a file.
         self._name = f"part-{ctx.index:05}-{secrets.token_hex(4)}"
         try:
-            with writing(self._output):
-                made = make_folder(self._output)
-                with alone_in([self._output]):
-                    self._begin(made)
+            with writing(self._output), alone_in_made(self._output) as self._made_folders:
+                self._begin()
         except BaseException:
             self.close()
             raise
 
-    def _begin(self, made: list[Path]) -> None:
+    def _begin(self) -> None:
         ctx = self._ctx
         self._hidden = hidden = create(self._output, ctx.run, self._token)
         self._epoch_folder = epoch_folder(hidden, ctx.epoch)
         self._marker = self._epoch_folder / f"{self._name}{OPEN}"
-        if made:
-            (hidden / MADE).write_text(json.dumps([str(folder) for folder in made]))
+        note_made(hidden, self._made_folders)
         self._begin_epoch(hidden)
         # Claim before the check: of two runs that start at once, the one that locks second sees the other's claim.
         self._claim = claim(hidden, appends=self._appends)
@@ -203,7 +200,7 @@ class FileSink(SinkOperator):
             self._marker.unlink()
         if not self._prepared:
             with alone_in([self._output]):
-                remove_unused(hidden, self._ctx.epoch)
+                remove_unused(hidden, self._ctx.epoch, self._made_folders)
 
     def _file(self, folder: str) -> HiddenFile:
         """The file that rows of ``folder`` go into."""

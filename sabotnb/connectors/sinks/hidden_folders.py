@@ -27,7 +27,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2s
@@ -159,19 +159,33 @@ def made_folders(hidden: Path) -> list[Path]:
         made = json.loads((hidden / MADE).read_bytes())
     except (OSError, ValueError):  # there is no list, or its task was killed while it wrote the list
         return []
-    return [Path(folder) for folder in sorted(made, key=len, reverse=True)]
+    return deepest_first(Path(folder) for folder in made)
 
 
-def remove_unused(hidden: Path, epoch: int) -> None:
+def deepest_first(folders: Iterable[Path]) -> list[Path]:
+    """Sort folders, without repeats, so that each is before those that it is in."""
+    return sorted(set(folders), key=lambda folder: (-len(folder.parts), folder))
+
+
+def note_made(hidden: Path, made: Collection[Path]) -> None:
+    """Add ``made`` to the folders that tasks of the run created for the output."""
+    if made:
+        listed = deepest_first((*made_folders(hidden), *made))
+        (hidden / MADE).write_text(json.dumps([str(folder) for folder in listed]))
+
+
+def remove_unused(hidden: Path, epoch: int, made: Collection[Path]) -> None:
     """Remove the hidden folder if no task is open, and none has written anything that is still there.
 
-    A task that ends without output calls it. So does one that opened after its run was over, which nothing else ends.
+    A task that ends without output calls it, with the folders that it ``made``. So does one that opened after its run
+    was over, which nothing else ends: the list in the hidden folder may be gone then.
     """
-    made = made_folders(hidden)
+    made = deepest_first((*made_folders(hidden), *made))
     remove_if_empty(epoch_folder(hidden, epoch))
     with suppress(OSError):
         left = set(os.listdir(hidden))  # noqa: PTH208 - names only
         if all(name == MADE or name.endswith(".claim") for name in left):
             remove_tree(hidden)
-            for folder in made:
-                remove_if_empty(folder)
+    if not hidden.is_dir():
+        for folder in made:
+            remove_if_empty(folder)

@@ -1,6 +1,7 @@
 """Where the hidden folder of a run is: beside the output, or inside it where no other place allows a rename."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -131,3 +132,32 @@ def test_what_a_list_of_made_folders_names_is_removed_only_if_it_is_empty(tmp_pa
     Path(tmp_path / "a" / "notes.txt").write_text("of a user")
     run.close()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["notes.txt"]
+
+
+def test_a_task_opens_although_another_has_just_removed_the_folder_as_unused(tmp_path):
+    out, removed = tmp_path / "out", []
+
+    def remove(change):
+        if change == f"sync {tmp_path}" and not removed:
+            out.rmdir()
+            removed.append(out)
+
+    with folder_changes.before_changes(remove):
+        run = SinkRun(out).open()
+    assert removed
+    (listed,) = tmp_path.rglob("made.folders")
+    assert json.loads(listed.read_text()) == [str(out)]
+    run.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_meets_the_end_of_its_run_while_it_opens_removes_the_folders_that_it_made(tmp_path):
+    out = tmp_path / "a" / "out"
+
+    def end(change):
+        if change.startswith("claim "):
+            shutil.rmtree(Path(change.removeprefix("claim ")).parent)
+
+    with folder_changes.before_changes(end), pytest.raises(SinkError):
+        SinkRun(out).open()
+    assert list(tmp_path.iterdir()) == []
