@@ -219,10 +219,11 @@ class RowList(Hinted):
         self._changes.write([*{**self._replaced, **self._added}])
 
     def _here(self) -> int:
-        """The number of the key, whose list is empty from now on if it has expired."""
+        """The number of the key, whose list is empty from now on if it has expired, also within the slice."""
         number = self._cursor.demand_key(self._declared.name)
-        if self._changes.expired(number) and number not in self._replaced:
+        if self._changes.expired(number):
             self._replaced[number] = []
+            self._added.pop(number, None)
         return number
 
 
@@ -277,9 +278,7 @@ class RowMap(Hinted):
     def clear(self) -> None:
         """Remove all keys."""
         number = self._here()
-        self._cleared.add(number)
-        self._changed.pop(number, None)
-        self._removed.pop(number, None)
+        self._forget(number)
         self._changes.note(number)
 
     def __getitem__(self, key: Any) -> Any:
@@ -332,11 +331,16 @@ class RowMap(Hinted):
         return {**{key: value for key, value in before.items() if key not in removed}, **self._changed.get(number, {})}
 
     def _here(self) -> int:
-        """The number of the key, whose map is empty from now on if it has expired."""
+        """The number of the key, whose map is empty from now on if it has expired, also within the slice."""
         number = self._cursor.demand_key(self._declared.name)
-        if self._changes.expired(number) and number not in self._cleared:
-            self._cleared.add(number)
+        if self._changes.expired(number):
+            self._forget(number)
         return number
+
+    def _forget(self, number: int) -> None:
+        self._cleared.add(number)
+        self._changed.pop(number, None)
+        self._removed.pop(number, None)
 
 
 _MISSING = object()

@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import sabotnb as sb
 from sabotnb.errors import UserFunctionError
@@ -220,6 +223,46 @@ def test_states_expire_by_event_time():
         ]
         harness.advance(us(100))
         assert harness.states["process"].groups() == []
+
+
+class Changes(sb.KeyedProcess):
+    """Does what ``x`` says with states that expire, and returns what is in them."""
+
+    items = sb.list_state("int64", ttl="10m")
+    counts = sb.map_state("int64", "int64", ttl="10m")
+    last = sb.value("int64", default=-1, ttl="10m")
+    output = {"items": pa.list_(pa.int64()), "counts": "string", "last": "int64"}
+
+    def on_row(self, row, ctx):
+        x = row["x"]
+        if x % 5 == 1:
+            self.items.append(x)
+            self.counts[x % 3] = x
+            self.last.set(x)
+        elif x % 5 == 2:
+            self.items.set([x])
+            self.counts.pop(x % 3)
+        elif x % 5 == 3:
+            self.items.clear()
+            self.counts.clear()
+            self.last.clear()
+        yield {"items": self.items.get(), "counts": str(sorted(self.counts.items())), "last": self.last.get()}
+
+
+STEPS = st.tuples(st.sampled_from("ab"), st.integers(0, 20), st.integers(-3, 25))
+"""A key, what ``Changes`` does, and the minutes since the row before."""
+
+
+@given(steps=st.lists(STEPS, min_size=1, max_size=30))
+@example(steps=[("a", 1, 0), ("a", 6, 20)])
+def test_states_expire_alike_however_rows_are_divided_into_batches(steps):
+    minutes = np.cumsum([step for _, _, step in steps]).tolist()
+    timed = [(k, x, 100 + minute) for (k, x, _), minute in zip(steps, minutes, strict=True)]
+    with Harness(Changes, key="k") as whole, Harness(Changes, key="k") as single:
+        whole.push(rows(*timed))
+        for row in timed:
+            single.push(rows(row))
+        assert whole.rows == single.rows
 
 
 def test_lists_and_maps_are_used_as_those_of_python():
