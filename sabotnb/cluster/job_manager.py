@@ -260,6 +260,7 @@ class JobManager(SchedulerPlugin):
             resumable.cuts,
             newest=resumable.newest,
             starts=resumable.stored.starts,
+            at=time.time(),
         )
         return await self._driver.ask(command, resumable.stored.blobs, lambda _run, _blobs: store.resume(resumable))
 

@@ -16,6 +16,7 @@ from sabotnb.execution.replies import sentence_of
 from sabotnb.execution.savepoint_commands import left_behind, start_refusal, take_savepoint
 from sabotnb.execution.scheduling import Scheduling
 from sabotnb.execution.slots import slot_requests
+from sabotnb.execution.status.cut_status import checkpoint_status
 from sabotnb.execution.termination import Termination
 from sabotnb.execution.transitions import DEPLOYED
 from sabotnb.protocol import (
@@ -165,6 +166,7 @@ class JobCommands:
         )
         for cut in command.cuts:
             job.cuts.keep(cut)
+            job.cuts.shown.append(checkpoint_status(cut, now - (command.at - cut.at) - cut.seconds))
         base = job.cuts.last.cut if job.cuts.last is not None else 0
         job.cuts.number = max(base, command.newest)
         yield Reply(command.id, Submitted(job.id, "resumed"))

@@ -54,7 +54,7 @@ class RunCuts:
     base: StoredCut | None = None
     """What this epoch was restored from."""
     base_status: CheckpointStatus | None = None
-    """``base`` as people see it; None for a cut of another run, or of an earlier scheduler."""
+    """``base`` as people see it; None for a cut of another run."""
     commits: deque[StoredCut] = field(default_factory=deque)
     """Stored cuts of an endless run whose output is to be committed; the first one is, if there is a committer."""
     began: float = float("-inf")
@@ -82,7 +82,7 @@ class RunCuts:
         return self.pending is not None and self.pending.storing is not None
 
     def status_of(self, cut: StoredCut | None) -> CheckpointStatus | None:
-        """Return ``cut``, which the run goes on from, as people see it; None if this scheduler has not stored it."""
+        """Return ``cut``, which the run goes on from, as people see it; None if no restart goes back to it."""
         if cut is self.base:
             return self.base_status
         if cut is None or cut is not self.last:  # one of another run may have the number of one of its own

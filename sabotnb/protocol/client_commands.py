@@ -66,7 +66,7 @@ class ResumeRun:
 
     ``epoch`` is greater than those that the run had. ``cuts`` are stored cuts of it, the newest at the end, from which
     it goes on. ``newest`` is the number of the last one that it had: new ones get greater numbers. ``starts`` is
-    how often its tasks were deployed before.
+    how often its tasks were deployed before. ``at`` is Unix time, which says how old the cuts are.
     """
 
     id: str
@@ -76,6 +76,7 @@ class ResumeRun:
     cuts: tuple[StoredCut, ...] = ()
     newest: int = 0
     starts: int = 0
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -558,6 +558,18 @@ def test_a_run_is_resumed_with_its_id_in_a_later_epoch(cluster):
     assert cluster.submit(request()).run.number == 42
 
 
+def test_a_resumed_run_lists_the_checkpoints_that_it_had(cluster):
+    run, policy = RunId("job", 41), CheckpointPolicy(10.0, "/checkpoints")
+    cuts = tuple(replace(savepoint(run=run), cut=number, at=1000.0 + number, seconds=0.5) for number in (4, 9))
+    wanted = request(vertices=graph(), checkpoint=policy, restarts=True)
+    ask(cluster, ResumeRun("r", wanted, run, 5, cuts, newest=9, at=1060.0))
+    shown = cluster.machine.overview.status("job").checkpoints
+    assert [(status.cut, cluster.now - status.began, status.kept) for status in shown] == [
+        (4, 56.5, True),
+        (9, 51.5, True),
+    ]
+
+
 def test_a_run_that_went_back_says_so_in_later_epochs(cluster):
     """Not even if it is resumed once more before the output of its first cut is committed."""
     run, policy = RunId("job", 41), CheckpointPolicy(10.0, "/checkpoints")
