@@ -5,7 +5,9 @@
 """
 
 from sabotnb.expr.aggregates import (
+    MADE_OF,
     AggregateLike,
+    hidden_source,
     is_text_or_bytes,
     keeps_order,
     partial_schema,
@@ -63,6 +65,7 @@ from sabotnb.expr.user_functions import UserAggregate, aggregate, udf
 
 __all__ = [
     "FILTER_BY_ROW",
+    "MADE_OF",
     "RANGE_ENDS",
     "AggregateLike",
     "Aggregated",
@@ -113,6 +116,7 @@ __all__ = [
     "from_json",
     "functions",
     "halves",
+    "hidden_source",
     "inferred_type",
     "is_above",
     "is_hexadecimal",

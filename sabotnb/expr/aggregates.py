@@ -159,6 +159,9 @@ RULES: Mapping[str, Rule] = {
 """Options: ``ddof`` (var, std; default 1), ``q`` in [0, 1] (quantiles), ``k`` and ``reverse`` (top_k), ``returns``
 (custom: a type as ``type_to_text`` writes it). ``arg_min`` is the value where ``by`` is smallest."""
 
+MADE_OF = b"made of"
+"""Metadata of a state column: the type of its aggregate's ``hidden_source``, as text."""
+
 
 def _rule(fn: str) -> Rule:
     rule = RULES.get(fn)
@@ -271,6 +274,15 @@ def partial_schema(keys: Sequence[str], columns: Sequence[AggregateLike], schema
             return None
         fields.extend(parts)
     return pa.schema(fields)
+
+
+def hidden_source(column: AggregateLike, schema: pa.Schema) -> pa.DataType | None:
+    """The type of the values that an aggregate is made of, if the types of its state do not show it; otherwise None."""
+    if column.column is None:
+        return None
+    source = value_type(schema.field(column.column).type)
+    hidden = column.fn == "approx_n_unique" or (column.fn == "sum" and pa.types.is_duration(source))
+    return source if hidden else None
 
 
 def type_to_text(data_type: pa.DataType) -> str:

@@ -14,6 +14,9 @@ new or gone otherwise          refused
 of another type                refused
 =============================  =====================================================================
 
+A field whose type does not show what it was made of says so (``MADE_OF``): a sketch of hashes, a sum of durations. Its
+source has to be the same, as a sketch of another type counts every value again.
+
 Another scope or version of the state is refused, too. The check needs no rows, so it is made before a running job is
 stopped for its successor.
 """
@@ -26,6 +29,7 @@ import pyarrow as pa
 from pyarrow import types as t
 
 from sabotnb.errors import CheckpointError
+from sabotnb.expr import MADE_OF
 from sabotnb.protocol.state import StateSpec
 
 
@@ -57,7 +61,7 @@ def fit_state(operator: str, saved: StateSpec, stored: pa.Schema, spec: StateSpe
     if (saved.scope, saved.version) != (spec.scope, spec.version):
         forms = [f"{of.scope.value}, version {of.version}" for of in (saved, spec)]
         raise _refused(operator, f"was saved as state {spec.name!r} ({forms[0]}), and now has {forms[1]}")
-    if stored.equals(schema):
+    if stored.equals(schema) and [_made_of(field) for field in stored] == [_made_of(field) for field in schema]:
         return StateFit(schema, tuple(range(len(schema))), same=True)
     for field in stored:
         if field.name not in schema.names and field.name not in spec.optional:
@@ -94,10 +98,16 @@ def _column(operator: str, stored: pa.Schema, spec: StateSpec, field: pa.Field) 
         if field.name in spec.optional:
             return None
         raise _refused(operator, f"needs the field {_shown(field.name)} ({field.type}), which the checkpoint lacks")
-    if not is_widened(stored.field(number).type, field.type):
-        types = f"{stored.field(number).type} in the checkpoint, and is {field.type} now"
+    before = stored.field(number)
+    if _made_of(before) != _made_of(field) or not is_widened(before.type, field.type):
+        types = f"{_made_of(before) or before.type} in the checkpoint, and is {_made_of(field) or field.type} now"
         raise _refused(operator, f"has the field {_shown(field.name)}, which was {types}")
     return number
+
+
+def _made_of(field: pa.Field) -> str | None:
+    source = (field.metadata or {}).get(MADE_OF)
+    return None if source is None else source.decode()
 
 
 def _shown(name: str) -> str:

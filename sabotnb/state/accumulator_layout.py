@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sabotnb.expr import AggregateLike
+from sabotnb.expr import MADE_OF, AggregateLike, hidden_source
 from sabotnb.native import FieldUpdates, Rows, Slots
 from sabotnb.state.build import VariableWidthAggregate, fixed, loose
 from sabotnb.state.fixed_width import Bytes, FixedAggregate, Sum
@@ -93,8 +93,8 @@ def lay_out(columns: Sequence[AggregateLike], schema: pa.Schema, groups: int) ->
     return AccumulatorLayout(tuple(items), width or EMPTY_ROW)
 
 
-def state_fields(layout: AccumulatorLayout, columns: Sequence[AggregateLike]) -> list[pa.Field]:
-    """The state columns of all aggregates."""
+def state_fields(layout: AccumulatorLayout, columns: Sequence[AggregateLike], schema: pa.Schema) -> list[pa.Field]:
+    """The state columns of all aggregates over batches of ``schema``."""
     fields = []
     for item, column in zip(layout.items, columns, strict=True):
         if isinstance(item, Field):
@@ -102,5 +102,7 @@ def state_fields(layout: AccumulatorLayout, columns: Sequence[AggregateLike]) ->
             types = [part.type for part in parts]
         else:
             types = list(item.state_types)
-        fields += [pa.field(f"{column.name}:state{number}", data_type) for number, data_type in enumerate(types)]
+        source = hidden_source(column, schema)
+        made = {MADE_OF: str(source)} if source is not None else None
+        fields += [pa.field(f"{column.name}:state{i}", kind, metadata=made) for i, kind in enumerate(types)]
     return fields

@@ -54,7 +54,7 @@ class GroupedAggregates:
         self._layout = lay_out(columns, schema, groups)
         self._rows = Rows(self._layout.width, groups)
         self._results = result_schema(keys.names, columns, schema)
-        self.schema = pa.schema(plain_keys(self._index, keys) + state_fields(self._layout, columns))
+        self.schema = pa.schema(plain_keys(self._index, keys) + state_fields(self._layout, columns, schema))
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Add the rows of ``batch`` to the aggregates of their keys.

@@ -54,7 +54,7 @@ class SharedSlots:
         self.subtracts = all(column.fn == "count" for column in columns)
         """True if rows can be taken back from a table."""
         layout = lay_out(columns, schema, 1)
-        self.schema = pa.schema(plain_keys(self._index, keys) + state_fields(layout, columns))
+        self.schema = pa.schema(plain_keys(self._index, keys) + state_fields(layout, columns, schema))
 
     def table(self) -> SlotTable:
         """An empty table."""

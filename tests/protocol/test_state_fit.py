@@ -1,12 +1,16 @@
 """Saved state fits the operator of today, is converted, or is refused with the field and both types."""
 
+import re
 from decimal import Decimal
+from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
 
 from sabotnb.errors import CheckpointError
+from sabotnb.graph import AggregateColumn
 from sabotnb.protocol import Scope, StateSpec, fit_state
+from sabotnb.state import GroupedAggregates
 
 SPEC = StateSpec("rows", optional=("b",))
 
@@ -92,3 +96,29 @@ def test_fields_are_found_by_name():
 def test_another_scope_or_version_is_refused(before):
     with pytest.raises(CheckpointError, match=r"was saved as state 'rows' \(.*\), and now has keyed, version 1"):
         fitted({"a": pa.int64()}, {"a": pa.int64()}, before)
+
+
+class Hidden(NamedTuple):
+    """An aggregate, and two types of its input that give equal types of state."""
+
+    fn: str
+    saved: pa.DataType
+    now: pa.DataType
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Hidden("approx_n_unique", pa.int64(), pa.string()),
+        Hidden("sum", pa.duration("s"), pa.duration("ms")),
+        Hidden("sum", pa.int64(), pa.duration("ms")),
+    ],
+)
+def test_state_whose_type_does_not_show_what_it_was_made_of_is_refused_for_another_input(case):
+    def schema(of):
+        given = pa.schema({"k": pa.int64(), "x": of})
+        return GroupedAggregates(pa.schema([given.field("k")]), [AggregateColumn("n", case.fn, "x")], given).schema
+
+    with pytest.raises(CheckpointError, match=f"in the checkpoint, and is {re.escape(str(case.now))} now"):
+        fit_state("a", SPEC, schema(case.saved), SPEC, schema(case.now))
+    assert fit_state("a", SPEC, schema(case.saved), SPEC, schema(case.saved)).same
