@@ -32,7 +32,7 @@ class Unit(str, Enum):
 class TumblingWindow:
     """Windows of ``size`` units that follow each other without gaps; one begins at midnight 1970-01-01 + ``offset``.
 
-    Weeks begin on Mondays: one at midnight 1970-01-05. ``tz`` is the zone of that midnight, and of days and months.
+    Weeks begin on Mondays: one at midnight 1970-01-05. All go by the clock of the zone ``tz``.
     """
 
     size: int

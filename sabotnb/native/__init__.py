@@ -63,6 +63,7 @@ from sabotnb.native.rows_by_key import rows_by_key
 from sabotnb.native.texts import Texts, TextView
 from sabotnb.native.time_index import TimeIndex, TimeProbe
 from sabotnb.native.validity import check_batch, check_names, check_table, checked
+from sabotnb.native.zone_offsets import near_times, zone_offsets
 
 __all__ = [
     "ENCRYPTED_FILE",
@@ -113,6 +114,7 @@ __all__ = [
     "known_orders",
     "local_dates",
     "local_times",
+    "near_times",
     "nested_array",
     "nested_type",
     "of_calendar",
@@ -136,4 +138,5 @@ __all__ = [
     "without_order",
     "without_orders",
     "without_unused",
+    "zone_offsets",
 ]

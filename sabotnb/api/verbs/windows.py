@@ -49,9 +49,10 @@ _MONDAY = 4 * 86_400_000_000
 def tumbling(size: Duration, offset: Duration | None = None, tz: str = "UTC", time: str = "event") -> TumblingWindow:
     """Windows of one size that follow each other: ``sb.tumbling("10s")``, ``sb.tumbling("1mo", tz="Europe/Paris")``.
 
-    Days (``"1d"``), weeks and months begin at midnight of the zone ``tz``, so a day may have 23 or 25 hours. Weeks
-    begin on Mondays; ``"7d"`` counts from 1970-01-01, a Thursday. ``offset`` moves all windows. ``time="processing"``
-    assigns rows by the time of their arrival.
+    Days (``"1d"``), weeks and months begin at midnight of the zone ``tz``, so a day may have 23 or 25 hours. Hours and
+    minutes go by its clock too: ``"6h"`` begins at 00:00, 06:00, 12:00 and 18:00 all year. Weeks begin on Mondays;
+    ``"7d"`` counts from 1970-01-01, a Thursday. ``offset`` moves all windows. ``time="processing"`` assigns rows by the
+    time of their arrival.
     """
     clock = _clock(time)
     zone = _zone(tz)

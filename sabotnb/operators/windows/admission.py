@@ -12,7 +12,8 @@ from sabotnb.graph import LATE, Window, side_schema
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.late_rows import TimedBatch, with_late_by, without_clocks
 from sabotnb.operators.windows.pane_store import Place
-from sabotnb.operators.windows.window_starts import Pane, Panes, by_number, end_after, ends_after, panes_of
+from sabotnb.operators.windows.panes import Pane, by_number
+from sabotnb.operators.windows.window_starts import Panes, end_after, ends_after, panes_of
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 Admitted = Iterator[tuple[Place | None, TimedBatch]]

@@ -29,7 +29,7 @@ from sabotnb.native import hash_rows, key_groups
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.group_states import GroupState
 from sabotnb.operators.windows.divided_rows import DividedRows, divided
-from sabotnb.operators.windows.window_starts import Pane, by_number
+from sabotnb.operators.windows.panes import Pane, by_number
 from sabotnb.protocol import Frozen
 from sabotnb.state import check_group
 

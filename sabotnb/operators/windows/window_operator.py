@@ -48,9 +48,10 @@ from sabotnb.operators.encoding import taken
 from sabotnb.operators.group_states import GroupState, SharedMaker, maker_of
 from sabotnb.operators.windows.admission import Admission
 from sabotnb.operators.windows.pane_store import PaneStore, Place, by_place
+from sabotnb.operators.windows.panes import Pane
 from sabotnb.operators.windows.running_windows import RunningWindows
 from sabotnb.operators.windows.window_schedule import Bounds, WindowSchedule
-from sabotnb.operators.windows.window_starts import Pane, end_after
+from sabotnb.operators.windows.window_starts import end_after
 from sabotnb.protocol import (
     MAX_WATERMARK,
     MIN_WATERMARK,

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sabotnb.graph import SlidingWindow, WindowShape
 from sabotnb.operators.windows.pane_store import Place
-from sabotnb.operators.windows.window_starts import Pane, end_after, panes_of
+from sabotnb.operators.windows.panes import Pane
+from sabotnb.operators.windows.window_starts import end_after, panes_of
 from sabotnb.protocol import MAX_WATERMARK
 
 Bounds = tuple[int, int]

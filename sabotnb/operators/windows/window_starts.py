@@ -13,10 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from math import gcd
-from typing import NamedTuple, Protocol
-from zoneinfo import ZoneInfo
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +33,8 @@ from sabotnb.graph import (
     WindowShape,
 )
 from sabotnb.native import floor_months, floor_times, instants_at, integers, local_times
+from sabotnb.operators.windows.clock_panes import ClockPanes
+from sabotnb.operators.windows.panes import OneWindow, Pane, Rows, by_number
 from sabotnb.protocol import MAX_WATERMARK, MIN_WATERMARK
 
 DAY = 86_400_000_000
@@ -42,16 +42,6 @@ WEEK, FIRST_MONDAY = 7 * DAY, 4 * DAY
 
 FEW_PANES = 8
 """Panes of a batch up to which its rows are compared with each."""
-
-Rows = slice | np.ndarray
-"""Rows of a batch: a range or their numbers."""
-
-
-class Pane(NamedTuple):
-    """Times ``start <= t < end``."""
-
-    start: int
-    end: int
 
 
 class Panes(Protocol):
@@ -93,35 +83,14 @@ def panes_of(shape: WindowShape) -> Panes:
 
 def _tumbling(shape: TumblingWindow) -> Panes:
     if shape.unit is Unit.MICROSECOND:
-        return FixedPanes(shape.size, shape.offset + _first_midnight(shape.tz))
+        return FixedPanes(shape.size, shape.offset) if shape.tz == "UTC" else ClockPanes(shape)
     if shape.unit is Unit.WEEK and shape.tz == "UTC":
         return FixedPanes(shape.size * WEEK, shape.offset + FIRST_MONDAY)
     return CalendarPanes(shape)
 
 
-def _first_midnight(tz: str) -> int:
-    """The instant of 1970-01-01 00:00 in a zone."""
-    return round(datetime(1970, 1, 1, tzinfo=ZoneInfo(tz)).timestamp() * 1e6)
-
-
-class _OneWindow:
-    """A pane that is in one window: itself."""
-
-    __slots__ = ()
-
-    @property
-    def step(self) -> int:
-        return 0
-
-    def first_end(self, pane: Pane) -> int:
-        return pane.end
-
-    def last_end(self, pane: Pane) -> int:
-        return pane.end
-
-
 @dataclass(frozen=True, slots=True)
-class FixedPanes(_OneWindow):
+class FixedPanes(OneWindow):
     """Panes of one size."""
 
     size: int
@@ -189,7 +158,7 @@ class SlidingPanes:
         return latest - (latest - ends) % self.every
 
 
-class CalendarPanes(_OneWindow):
+class CalendarPanes(OneWindow):
     """Panes of whole days, weeks or months of a time zone."""
 
     def __init__(self, shape: TumblingWindow) -> None:
@@ -230,7 +199,7 @@ def _zoned(times: np.ndarray, tz: str | None) -> pa.Array:
 
 
 @dataclass(frozen=True, slots=True)
-class UntilPanes(_OneWindow):
+class UntilPanes(OneWindow):
     """A pane for each time in a column; it has no start. A time before that of the row counts as the row's own."""
 
     column: str
@@ -241,7 +210,7 @@ class UntilPanes(_OneWindow):
             yield Pane(MIN_WATERMARK, end), rows
 
 
-class GivenPanes(_OneWindow):
+class GivenPanes(OneWindow):
     """The windows that rows have in their columns."""
 
     def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
@@ -251,25 +220,11 @@ class GivenPanes(_OneWindow):
                 yield Pane(start, end), _of(rows, among, len(ends))
 
 
-class WholePane(_OneWindow):
+class WholePane(OneWindow):
     """One pane for all rows."""
 
     def divide(self, batch: pa.RecordBatch, times: np.ndarray) -> Iterator[tuple[Pane, Rows]]:
         yield Pane(MIN_WATERMARK, MAX_WATERMARK), slice(0, batch.num_rows)
-
-
-def by_number(numbers: np.ndarray) -> Iterator[tuple[int, Rows]]:
-    """Yield each distinct number, ascending, and the rows that have it, in their order."""
-    low, high = int(numbers.min()), int(numbers.max())
-    if low == high:
-        yield low, slice(0, len(numbers))
-        return
-    order = np.argsort(numbers, kind="stable")
-    sorted_numbers = numbers[order]
-    starts = np.flatnonzero(np.append(True, sorted_numbers[1:] != sorted_numbers[:-1]))
-    stops = np.append(starts[1:], len(numbers))
-    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-        yield int(sorted_numbers[start]), order[start:stop]
 
 
 def _of(rows: Rows, among: Rows, count: int) -> Rows:

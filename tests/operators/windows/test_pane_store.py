@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sabotnb.graph import Aggregate, AggregateColumn
 from sabotnb.operators.group_states import SharedMaker, maker_of
 from sabotnb.operators.windows.pane_store import PaneStore, Place
-from sabotnb.operators.windows.window_starts import Pane
+from sabotnb.operators.windows.panes import Pane
 from sabotnb.protocol import OperatorContext, RunId
 from sabotnb.testing import KeyedStateSuite
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sabotnb.graph import Aggregate, AggregateColumn, Phase
 from sabotnb.operators.group_states import SharedMaker
 from sabotnb.operators.windows.pane_store import PaneStore, Place
+from sabotnb.operators.windows.panes import Pane
 from sabotnb.operators.windows.running_windows import RunningWindows
-from sabotnb.operators.windows.window_starts import Pane, SlidingPanes
+from sabotnb.operators.windows.window_starts import SlidingPanes
 from sabotnb.protocol import OperatorContext, RunId
 from sabotnb.state import SlotParts, SlotTable, shared_slots
 

@@ -9,7 +9,8 @@ import pytest
 
 from sabotnb.eventtime import EARLIEST, LATEST
 from sabotnb.graph import TumblingWindow, Unit
-from sabotnb.operators.windows.window_starts import FixedPanes, Pane, panes_of
+from sabotnb.operators.windows.panes import Pane
+from sabotnb.operators.windows.window_starts import FixedPanes, panes_of
 
 NO_COLUMNS = pa.record_batch({})
 
