@@ -37,7 +37,7 @@ from sabotnb.cluster.blob_store import Blobs, plain_blobs
 from sabotnb.cluster.calls_thread import CallsThread
 from sabotnb.cluster.resumable_runs import Chosen, Resumable, find_resumable
 from sabotnb.cluster.store_thread import StoreThread
-from sabotnb.cluster.unneeded_output import remove_unneeded_output
+from sabotnb.cluster.unneeded_output import goes_on_from, remove_unneeded_output
 from sabotnb.config import Config
 from sabotnb.errors import JobNameTaken, JobTakenOver, SabotnbError, StoreError
 from sabotnb.execution import Overview, is_dropped, kept_cuts
@@ -385,8 +385,10 @@ def _insert_cut(store: JobStore, stored: StoredCut, storage: str, path: str) -> 
 
 
 def _cuts_left(store: JobStore, job: str) -> tuple[list[str], list[StoredCut]]:
-    """The paths of the stored cuts of ``job``, and the cuts from which its stored runs began."""
-    return [cut.path for cut in store.cuts_of_job(job)], store.starts_of_job(job)
+    """The paths of the stored cuts of ``job`` and of jobs that went on from it, and the cuts that runs began from."""
+    starts = store.starts()
+    jobs = goes_on_from(job, [(name, cut.run.job) for name, cut in starts])
+    return [cut.path for name in sorted(jobs) for cut in store.cuts_of_job(name)], [cut for _, cut in starts]
 
 
 def _drop_old_rows(store: JobStore, run: RunId, kept: list[StoredCut]) -> bool:

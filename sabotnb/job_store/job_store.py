@@ -182,11 +182,11 @@ class JobStore:
         with self._reading() as connection:
             return run_rows.job_cuts(connection, job)
 
-    def starts_of_job(self, job: str) -> list[StoredCut]:
-        """Return the cuts that runs of ``job`` began from; StoreError if a request is not readable."""
+    def starts(self) -> list[tuple[str, StoredCut]]:
+        """Return the cuts that runs began from, each with the job that did; StoreError if a request is unreadable."""
         with self._reading() as connection:
-            requests = run_rows.job_requests(connection, job)
-        return [request.start_from for request in requests if request.start_from is not None]
+            requests = run_rows.requests(connection)
+        return [(request.name, request.start_from) for request in requests if request.start_from is not None]
 
     def drop_cuts(self, run: RunId, numbers: Sequence[int]) -> None:
         """Remove the rows of cuts of ``run``; only after that may their files be removed."""

@@ -156,12 +156,9 @@ def job_cuts(connection: Connection, job: str) -> list[CutRecord]:
     return [_cut(row) for row in connection.execute(select(CUTS).where(CUTS.c.job == job))]
 
 
-def job_requests(connection: Connection, job: str) -> list[JobRequest]:
-    """The stored requests of all runs of ``job``; StoreError if one is not readable."""
-    return [
-        read_request(text)
-        for text in connection.execute(select(REQUESTS.c.request).where(REQUESTS.c.job == job)).scalars()
-    ]
+def requests(connection: Connection) -> list[JobRequest]:
+    """The stored requests of all runs of all jobs; StoreError if one is not readable."""
+    return [read_request(text) for text in connection.execute(select(REQUESTS.c.request)).scalars()]
 
 
 def delete_ended(connection: Connection, before: float) -> list[CutRecord]:

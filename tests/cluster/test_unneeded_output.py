@@ -6,7 +6,7 @@ import pytest
 from sink_runs import SinkRun, numbers
 from stored_runs import RUN
 
-from sabotnb.cluster.unneeded_output import remove_unneeded_output
+from sabotnb.cluster.unneeded_output import goes_on_from, remove_unneeded_output
 from sabotnb.errors import CheckpointError
 from sabotnb.protocol import CutKind, StoredCut
 from sabotnb.storage import write_cut
@@ -45,3 +45,9 @@ def test_output_that_another_run_goes_on_from_stays(tmp_path, kept, needs):
     with pytest.raises(CheckpointError):
         remove_unneeded_output([path], [later], [])
     assert numbers(tmp_path / "out") == []
+
+
+def test_the_jobs_that_went_on_from_a_job_are_found_at_any_distance():
+    starts = [("c", "b"), ("b", "a"), ("a", "a"), ("other", "c2"), ("d", "c")]
+    assert goes_on_from("a", starts) == {"a", "b", "c", "d"}
+    assert goes_on_from("b", starts) == {"b", "c", "d"}

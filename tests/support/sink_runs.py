@@ -76,6 +76,13 @@ class SinkRun:
         while self._sinks:
             self._sinks.pop().close()
 
+    def kill(self) -> None:
+        """Release what the kernel releases when the processes of the tasks are killed: their claims."""
+        while self._sinks:
+            claim = self._sinks.pop()._claim
+            assert claim is not None
+            os.close(claim)
+
     def committer(self) -> FileCommitter:
         """Return a committer of the run in this epoch."""
         return connectors.committer(self.specs, self.run, self.epoch, self._lineage)

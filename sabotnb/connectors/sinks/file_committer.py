@@ -222,7 +222,8 @@ class FileCommitter:
 
     def _remove_hidden(self, outputs: Sequence[SinkOutput], *, aborts: bool) -> None:
         for output in reversed(outputs):  # the first has the decision, which must outlive the others
-            output.remove_earlier(aborts=aborts)
+            if not aborts:  # else an earlier run, which may have been killed, can still be resumed
+                output.remove_earlier()
             output.remove_hidden(aborts=aborts)
 
     def _outputs(self, committables: Sequence[Committable], kept: Sequence[Committable] = ()) -> list[SinkOutput]:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sabotnb.connectors.sinks.claims import CLAIMS, PREPARED, is_claimed
-from sabotnb.connectors.sinks.commit_decision import current_names, keep_epoch, kept_name
+from sabotnb.connectors.sinks.commit_decision import current_names, keep_epoch
 from sabotnb.connectors.sinks.folder_changes import remove_file, remove_if_empty, remove_tree
 from sabotnb.connectors.sinks.hidden_folders import HiddenName, epoch_folder, epochs, made_folders
 from sabotnb.connectors.sinks.inherited_output import hidden_file
@@ -52,14 +52,6 @@ def keep_prepared(hidden: Path, epoch: int, needed: Collection[Path]) -> bool:
             for current in current_names(folder):
                 remove_if_empty(current)
     return True
-
-
-def is_kept(hidden: Path) -> bool:
-    """True if the run of a hidden folder has ended, and output that it has prepared is kept."""
-    try:
-        return any(kept_name(folder).is_dir() for _, folder in epochs(hidden))
-    except OSError:  # this user cannot read it, and so cannot remove it either
-        return False
 
 
 def hidden_folders_of(committables: Iterable[Committable]) -> set[Path]:

@@ -45,7 +45,7 @@ from sabotnb.connectors.sinks.inherited_output import (
     output_of,
     refuse_replaced_output,
 )
-from sabotnb.connectors.sinks.kept_output import is_kept, keep_prepared, prepared_files
+from sabotnb.connectors.sinks.kept_output import keep_prepared, prepared_files
 from sabotnb.connectors.sinks.lineage import Lineage
 from sabotnb.connectors.sinks.output_checks import check_right_to_write, data_files, is_data, refuse_foreign
 from sabotnb.connectors.sinks.ownership import OLD_MARKER, FileOrigin, origin_of, owners_of
@@ -351,17 +351,16 @@ class SinkOutput:
             if epoch <= self._epoch and decided(folder) != ABORTED:
                 abort_past(folder)
 
-    def remove_earlier(self, *, aborts: bool = False) -> None:
-        """Remove the hidden folders of earlier runs of the job, which killed runs leave behind.
+    def remove_earlier(self) -> None:
+        """Remove the hidden folders of earlier runs of the job, which killed runs leave behind; only for a commit.
 
         An earlier run that still writes is one of another cluster, and keeps its folder. So does one whose output this
-        run has inherited and not committed: another run may begin from the same cut. If this run ``aborts``, what
-        earlier ones have kept stays.
+        run has inherited and not committed: another run may begin from the same cut.
         """
         inherited = {file.hidden.parent.parent for file in self._new if self._found(file) is not None}
         for entry, name in hidden_beside_or_in(self.folder):
             earlier = name.run.job == self._run.job and name.run < self._run
-            if earlier and entry not in inherited and not is_claimed(entry) and not (aborts and is_kept(entry)):
+            if earlier and entry not in inherited and not is_claimed(entry):
                 with suppress(OSError):  # of another user, in a folder where all may write
                     remove_tree(entry)
 

@@ -207,6 +207,17 @@ def test_a_run_that_fails_before_it_commits_leaves_what_an_earlier_one_has_kept(
     assert (numbers(out), leftovers(tmp_path)) == ([1, 2, 3, 5], [])
 
 
+def test_a_run_that_fails_before_it_commits_leaves_what_a_killed_one_has_prepared(tmp_path):
+    out = tmp_path / "out"
+    first = SinkRun(out, number=2).open()
+    kept = first.write(1, 2, 3, cut=1)
+    first.kill()
+    fresh, nothing, _ = failed(out, number=3)
+    fresh.abort(nothing)
+    finish_from(going_on(out, number=4), kept, 5)
+    assert (numbers(out), leftovers(tmp_path)) == ([1, 2, 3, 5], [])
+
+
 def test_a_run_that_went_on_and_failed_keeps_what_both_have_prepared(tmp_path):
     out = tmp_path / "out"
     committer, prepared, kept = failed(out)
