@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from sabotnb.native import Categories
-from sabotnb.protocol import Frozen, KeyedState
+from sabotnb.protocol import Frozen, KeyedState, Releasable
 
 ORDER = "\0order"
 
@@ -69,6 +69,11 @@ class FrozenWithCategories:
         for batch in self._state.export(group):
             orders = [_nulls(batch.num_rows, order) for order in self._orders]
             yield pa.RecordBatch.from_arrays([*batch.columns, *orders], schema=self._schema)
+
+    def release(self, group: int) -> None:
+        """Release ``group`` of the wrapped state."""
+        if isinstance(self._state, Releasable):
+            self._state.release(group)
 
 
 def _nulls(rows: int, order: pa.DictionaryArray) -> pa.DictionaryArray:

@@ -126,7 +126,7 @@ from sabotnb.protocol.run_status import (
     TaskStatus,
 )
 from sabotnb.protocol.source import Finished, Polled, Position, Reader, Source, Split, SplitsLeft
-from sabotnb.protocol.state import UNSENT, Frozen, KeyedState, Scope, StateSpec
+from sabotnb.protocol.state import UNSENT, Frozen, KeyedState, Releasable, Scope, StateSpec
 from sabotnb.protocol.state_fit import StateFit, fit_state
 from sabotnb.protocol.state_meaning import MeaningPart, StateMeaning, changed_meaning
 from sabotnb.protocol.watch import Stamp, Unsent, Until, ViewKind, Watch, Watched
@@ -215,6 +215,7 @@ __all__ = [
     "Queue",
     "RaiseBound",
     "Reader",
+    "Releasable",
     "Reply",
     "RestartDue",
     "RestartOverdue",

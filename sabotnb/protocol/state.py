@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -42,6 +42,18 @@ class Frozen(Protocol):
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The rows of ``group`` in the state's schema, in batches of bounded size, built lazily."""
+        ...
+
+
+@runtime_checkable
+class Releasable(Protocol):
+    """A snapshot that can release one key group before the others. Implement it if a snapshot makes changes dearer.
+
+    A checkpoint releases each group when it has exported it, and the whole snapshot before it waits for the disk.
+    """
+
+    def release(self, group: int) -> None:
+        """Drop what only ``group`` needs; it is not exported again. Called at most once, from any thread."""
         ...
 
 

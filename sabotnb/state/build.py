@@ -34,6 +34,9 @@ class FrozenColumns(Protocol):
         """The state columns of the slots of ``span``."""
         ...
 
+    def release(self, group: int) -> None:
+        """Drop what only ``group`` needs."""
+
 
 class VariableWidthAggregate(Protocol):
     """An aggregate that stores its state itself, of any size per key; it is exported in columns of ``state_types``."""

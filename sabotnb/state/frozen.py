@@ -30,12 +30,19 @@ class FrozenAggregates:
     ) -> None:
         self._schema = schema
         self._items = items
-        self._groups = groups
+        self._groups = dict(groups)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group`` and the state of their aggregates; from any thread."""
         frozen = self._groups[group]
         return in_pieces(len(frozen.keys), lambda start, stop: self._piece(frozen, SlotRange(group, start, stop)))
+
+    def release(self, group: int) -> None:
+        """Drop the keys and rows of ``group``, so that the task saves no more rows of it."""
+        self._groups.pop(group, None)
+        for item in self._items:
+            if not isinstance(item, Field):
+                item.release(group)
 
     def _piece(self, frozen: FrozenGroup, span: SlotRange) -> pa.RecordBatch:
         rows = frozen.rows.read(span.start, span.stop)

@@ -80,7 +80,7 @@ class FrozenKeys:
 
     def __init__(self, schema: pa.Schema, keys: Mapping[int, View]) -> None:
         self._schema = schema
-        self._keys = keys
+        self._keys = dict(keys)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group``."""
@@ -88,3 +88,7 @@ class FrozenKeys:
         return in_pieces(
             len(keys), lambda start, stop: pa.RecordBatch.from_arrays(keys.keys(start, stop), schema=self._schema)
         )
+
+    def release(self, group: int) -> None:
+        """Drop the keys of ``group``, whose memory then grows without being copied."""
+        self._keys.pop(group, None)

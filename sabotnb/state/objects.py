@@ -165,7 +165,11 @@ class FrozenObjects:
 
     def __init__(self, kind: ObjectKind, objects: Mapping[int, list[Any]]) -> None:
         self._kind = kind
-        self._objects = objects
+        self._objects = dict(objects)
+
+    def release(self, group: int) -> None:
+        """Drop the objects of ``group``."""
+        self._objects.pop(group, None)
 
     def state(self, span: SlotRange) -> list[pa.Array]:
         """The objects of ``span`` as bytes."""

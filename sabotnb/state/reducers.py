@@ -98,11 +98,15 @@ class FrozenReducers:
 
     def __init__(self, schema: pa.Schema, folds: Mapping[int, tuple[View, list[Row]]]) -> None:
         self._schema = schema
-        self._folds = folds
+        self._folds = dict(folds)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group`` and their folds, pickled."""
         return in_pieces(len(self._folds[group][1]), lambda start, stop: self._piece(SlotRange(group, start, stop)))
+
+    def release(self, group: int) -> None:
+        """Drop the keys and folds of ``group``."""
+        self._folds.pop(group, None)
 
     def _piece(self, span: SlotRange) -> pa.RecordBatch:
         keys, folds = self._folds[span.group]

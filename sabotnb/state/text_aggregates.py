@@ -74,9 +74,13 @@ class FrozenTexts:
     """The texts when they were frozen, by group and slot, with their order if there is a ``by``."""
 
     def __init__(self, texts: Mapping[int, TextView], gives: pa.DataType, by_type: pa.DataType | None) -> None:
-        self._texts = texts
+        self._texts = dict(texts)
         self._gives = gives
         self._by_type = by_type
+
+    def release(self, group: int) -> None:
+        """Drop the texts of ``group``."""
+        self._texts.pop(group, None)
 
     def state(self, span: SlotRange) -> list[pa.Array]:
         """The texts of ``span``, and their order if there is a ``by``."""

@@ -86,8 +86,13 @@ class FrozenUnique:
 
     def __init__(self, data_type: pa.DataType, pairs: Mapping[int, KeyView]) -> None:
         self._type = data_type
-        self._pairs = pairs
+        self._pairs = dict(pairs)
         self._order: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def release(self, group: int) -> None:
+        """Drop the pairs of ``group``, and their order."""
+        self._pairs.pop(group, None)
+        self._order.pop(group, None)
 
     def state(self, span: SlotRange) -> list[pa.Array]:
         """A list of values for each slot of ``span``."""

@@ -98,6 +98,11 @@ class FrozenValueAggregates:
         self._pile = pile
         self._sorted: tuple[int, GroupedBatches] | None = None
 
+    def release(self, group: int) -> None:
+        """Drop what was sorted of ``group``; the rows are in batches of all groups."""
+        if self._sorted is not None and self._sorted[0] == group:
+            self._sorted = None
+
     def state(self, span: SlotRange) -> list[pa.Array]:
         """A list of (value, order) for each slot of ``span``."""
         known = self._sorted

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sabotnb.protocol import Frozen, RunId, StateFile, StateSpec, TaskId
+from sabotnb.protocol import Frozen, Releasable, RunId, StateFile, StateSpec, TaskId
 from sabotnb.storage.cut_folders import CutFolder
 from sabotnb.storage.file_access import Bytes, absolute, access_to
 from sabotnb.storage.state_index import HEAD, Segment, StateIndex, StoredState, head, tail
@@ -74,7 +74,7 @@ class _Layout:
 
     def _streams(self, state: FrozenState, group: int) -> Iterator[tuple[pa.Buffer, int]]:
         """The rows of a key group as Arrow IPC streams of bounded size, with their number of rows."""
-        batches = state.frozen.export(group)
+        batches = _exported(state.frozen, group)
         first = next(batches, None)
         while first is not None:
             target, rows = pa.BufferOutputStream(), 0
@@ -86,3 +86,10 @@ class _Layout:
                     if target.tell() >= SEGMENT_BYTES:
                         break
             yield target.getvalue(), rows
+
+
+def _exported(frozen: Frozen, group: int) -> Iterator[pa.RecordBatch]:
+    """The rows of ``group``, which is released behind the last batch."""
+    yield from frozen.export(group)
+    if isinstance(frozen, Releasable):
+        frozen.release(group)

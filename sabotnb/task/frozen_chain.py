@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -43,6 +43,11 @@ class FrozenChain:
     def prepare_by(self, node: Node, output: Prepared) -> None:
         """Set the output of the sink of ``node``; StepFailed from ``prepared`` if it cannot be made durable."""
         self.prepared = partial(_durable, node, output)
+
+    def drain(self) -> Iterator[FrozenState]:
+        """Yield the states and keep none: once one is written, changes of its rows cost what they cost before."""
+        while self.states:
+            yield self.states.pop(0)
 
     @property
     def writes(self) -> bool:

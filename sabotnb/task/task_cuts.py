@@ -31,6 +31,7 @@ from sabotnb.protocol import (
     Cut,
     CutAcked,
     CutFailed,
+    Failure,
     SourceState,
     StateFile,
     TaskReport,
@@ -51,6 +52,7 @@ class TakenCut:
     source: SourceState | None
     counters: TaskCounters
     sent: Mapping[int, tuple[int, int]]
+    stateful: tuple[str, ...]
 
 
 class TaskCuts:
@@ -85,7 +87,8 @@ class TaskCuts:
 
     def take(self, cut: Cut, chain: FrozenChain, source: SourceState | None) -> None:
         """Acknowledge ``cut`` as soon as ``chain`` is written."""
-        taken = TakenCut(cut.id, chain, source, *self._counted())
+        stateful = tuple(dict.fromkeys(state.operator for state in chain.states))
+        taken = TakenCut(cut.id, chain, source, *self._counted(), stateful)
         with self._lock:
             if not self._queued and not chain.writes:
                 self._acknowledge(taken, None)
@@ -119,45 +122,52 @@ class TaskCuts:
             self._ended = True
 
     def _write(self, taken: TakenCut) -> None:
-        """Write, make durable and report; in the writer's thread."""
+        """Write, make durable and report; in the writer's thread.
+
+        States come first: as long as they are frozen, the task saves each row that it changes.
+        """
         if not self._ended and self._error is None:
+            written = self._written(taken)
             try:
                 output = tuple(taken.chain.prepared())
             except BaseException as error:  # noqa: BLE001 - becomes the failure of the task
                 self._error = error
             else:
-                self._finish(taken, output)
+                self._finish(taken, output, written)
         with self._lock:
             self._queued -= 1
         self._wake()
 
-    def _finish(self, taken: TakenCut, output: tuple[Committable, ...]) -> None:
+    def _finish(self, taken: TakenCut, output: tuple[Committable, ...], written: StateFile | Failure | None) -> None:
         with self._lock:
             if output:
                 self._unstored.append((taken.cut, output))
+            if not isinstance(written, Failure):
+                self._acknowledge(taken, written)
+            elif not self._ended:
+                self._report(CutFailed(self._agent, self._attempt, taken.cut, written))
+
+    def _written(self, taken: TakenCut) -> StateFile | Failure | None:
+        """The file of the states, None if there are none; or why it could not be written."""
         try:
-            file = self._file(taken)
+            return self._file(taken)
         except BaseException as error:  # noqa: BLE001 - becomes the failure of the cut
-            with self._lock:
-                if not self._ended:
-                    self._report(CutFailed(self._agent, self._attempt, taken.cut, failure_of(error, self._agent)))
-        else:
-            with self._lock:
-                self._acknowledge(taken, file)
+            return failure_of(error, self._agent)
 
     def _file(self, taken: TakenCut) -> StateFile | None:
-        if not taken.chain.states:
+        if not taken.stateful:
             return None
         task = self._attempt.task
         if self._storage is None:
             raise CheckpointError(f"{task} has states, and its run has no storage; run it with checkpoint='60s'")
-        return write_states(self._storage, task.run, self._attempt.epoch, taken.cut, task, taken.chain.states)
+        return write_states(self._storage, task.run, self._attempt.epoch, taken.cut, task, taken.chain.drain())
 
     def _acknowledge(self, taken: TakenCut, file: StateFile | None) -> None:
         """Report the snapshot; the caller holds the lock."""
         if self._ended:
             return
         chain = taken.chain
-        stateful = tuple(dict.fromkeys(state.operator for state in chain.states))
-        snapshot = TaskSnapshot(file, taken.source, chain.memos, chain.event_times, self.unstored(), stateful=stateful)
+        snapshot = TaskSnapshot(
+            file, taken.source, chain.memos, chain.event_times, self.unstored(), stateful=taken.stateful
+        )
         self._report(CutAcked(self._agent, self._attempt, taken.cut, snapshot, taken.counters, taken.sent))

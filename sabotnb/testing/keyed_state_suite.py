@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sabotnb.protocol import Releasable
+
 MANY = 10_000
 """About how many keys or rows ``KeyedStateSuite.many`` puts into a state."""
 
@@ -155,6 +157,28 @@ class KeyedStateSuite:
 
     @given(data=st.data())
     @DRAWN
+    def test_released_groups_leave_the_others_as_they_were(self, data: st.DataObject) -> None:
+        first, second = data.draw(self.rows), data.draw(self.rows)
+        state = self.fed(first)
+        groups = state.groups()
+        frozen, again = state.freeze(groups), state.freeze(groups)
+        released = data.draw(st.sets(st.integers(0, self.groups - 1))) & set(groups)
+        restored, whole = self.make(), self.make()
+        for group in released:
+            restored.load(group, frozen.export(group))
+            if isinstance(frozen, Releasable):
+                frozen.release(group)
+        self.feed(state, second)
+        for group in groups:
+            if group not in released:
+                restored.load(group, frozen.export(group))
+            whole.load(group, again.export(group))
+        assert self.results(restored) == self.expected(first)
+        assert self.results(whole) == self.expected(first)
+        assert self.results(state) == self.expected(first, second)
+
+    @given(data=st.data())
+    @DRAWN
     def test_batches_are_of_the_schema_and_of_their_group(self, data: st.DataObject) -> None:
         state = self.fed(data.draw(self.rows), data.draw(self.rows))
         groups = state.groups()
@@ -200,6 +224,8 @@ class KeyedStateSuite:
         def restore() -> None:
             for group in groups:
                 restored.load(group, frozen.export(group))
+                if isinstance(frozen, Releasable):
+                    frozen.release(group)
 
         thread = threading.Thread(target=restore)
         thread.start()

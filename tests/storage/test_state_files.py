@@ -141,6 +141,24 @@ def test_batches_are_exported_one_by_one(tmp_path):
     assert alive == [0, 1, 2, 3]
 
 
+def test_each_group_is_released_when_it_is_exported(tmp_path):
+    calls = []
+
+    class Noted:
+        def export(self, group):
+            for number in range(2):
+                yield batch(k=[number])
+                calls.append(("exported", group, number))
+
+        def release(self, group):
+            calls.append(("released", group))
+
+    written(tmp_path, [FrozenState("o", StateSpec("s"), batch(k=[0]).schema, [2, 5], Noted())])
+    assert calls == [
+        call for group in (2, 5) for call in (("exported", group, 0), ("exported", group, 1), ("released", group))
+    ]
+
+
 def test_a_state_that_raises_leaves_no_file(tmp_path):
     class Raises:
         def export(self, group):

@@ -1,16 +1,17 @@
 """What a task writes and reports of its cuts."""
 
 import threading
+import weakref
 
 import pytest
-from frozen_states import RUN, batch, state
+from frozen_states import RUN, Rows, batch, state
 
 from sabotnb.graph import Operator as Node
 from sabotnb.graph import Sink
 from sabotnb.metrics import TaskCounters
-from sabotnb.protocol import Attempt, Cut, CutAcked, CutFailed, CutKind, SourceState, TaskId
+from sabotnb.protocol import Attempt, Cut, CutAcked, CutFailed, CutKind, SourceState, StateSpec, TaskId
 from sabotnb.protocol.operator import Committable, Prepared
-from sabotnb.storage import StateReader
+from sabotnb.storage import FrozenState, StateReader
 from sabotnb.task.cut_writer import CutWriter
 from sabotnb.task.frozen_chain import FrozenChain
 from sabotnb.task.steps import StepFailed
@@ -137,6 +138,24 @@ def test_a_cut_that_cannot_be_written_fails_and_the_next_has_its_output(tmp_path
     assert str(blocked) in failed.failure.message
     assert [out.payload["file"] for out in acked.snapshot.committables] == ["1", "2"]
     task.cuts.raise_error()
+
+
+def test_nothing_is_frozen_while_output_is_made_durable(task):
+    released, frozen = threading.Event(), Rows({0: [batch(k=[1])]})
+    watched = weakref.ref(frozen)
+
+    class Watches(Output):
+        def durable(self):
+            committables = super().durable()
+            assert watched() is None
+            return committables
+
+    task.take(1, Watches("1", released), FrozenState("sum", StateSpec("sums"), batch(k=[1]).schema, [0], frozen))
+    del frozen
+    released.set()
+    task.wait(1)
+    task.cuts.raise_error()
+    assert task.acked() == [(1, ["1"])]
 
 
 def test_output_that_cannot_be_made_durable_fails_the_task(task):

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import pyarrow as pa
 
 from sabotnb.native import own_bytes
-from sabotnb.protocol import Frozen, KeyedState
+from sabotnb.protocol import Frozen, KeyedState, Releasable
 from sabotnb.state import PIECE_BYTES, GroupedRows, SpilledBatch, SpillFile, combined
 
 Entry: TypeAlias = SpilledBatch | pa.RecordBatch
@@ -135,7 +135,7 @@ class FrozenSpillable:
         self, file: SpillFile, entries: Mapping[int, Sequence[Entry]], parts: Sequence[tuple[Collection[int], Frozen]]
     ) -> None:
         self._file = file
-        self._entries = entries
+        self._entries = dict(entries)
         self._parts = parts
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
@@ -145,6 +145,13 @@ class FrozenSpillable:
         for groups, frozen in self._parts:
             if group in groups:
                 yield from frozen.export(group)
+
+    def release(self, group: int) -> None:
+        """Drop the batches of ``group``, and release it of what was in memory."""
+        self._entries.pop(group, None)
+        for groups, frozen in self._parts:
+            if group in groups and isinstance(frozen, Releasable):
+                frozen.release(group)
 
 
 def _read(file: SpillFile, entry: Entry) -> pa.RecordBatch:

@@ -220,7 +220,9 @@ class FrozenPanes:
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The rows of ``group`` in all panes."""
-        return (rows for piece in self._divided if (rows := piece.of(group)) is not None)
+        pieces = self._divided
+        self._panes = ()  # not before: another thread may be dividing them
+        return (rows for piece in pieces if (rows := piece.of(group)) is not None)
 
     @cached_property
     def _divided(self) -> list[DividedRows]:
