@@ -13,8 +13,9 @@ from sabotnb.native._arrow cimport schema_of
 from sabotnb.native._target cimport Target, Values, aim, at, has, prefetch_row, read
 from sabotnb.native._table cimport prefetch
 from sabotnb.native.keyindex cimport Slots
-from sabotnb.native.row_image cimport Log, fence, save
+from sabotnb.native.row_image cimport Log, save
 from sabotnb.native.rows cimport Rows, logs_of
+from sabotnb.native.saved_rows cimport fence
 
 from sabotnb.errors import TypeMismatch
 
@@ -205,7 +206,7 @@ cdef class FieldUpdates:
         cdef int64_t i
         for i in range(start, min(start + BLOCK, self.target.rows)):
             log = logs[0 if self.target.groups == NULL else self.target.groups[i]]
-            if log != NULL and not save(log, self.target.slots[i], rows[i - start], self.target.width):
+            if log != NULL and not save(log, self.target.slots[i], rows[i - start]):
                 return False
         fence()
         return True

@@ -4,7 +4,8 @@ Theory of operation. The rows and the hash tables of many keys are touched at ra
 much as memory itself: with pages of 4 KB almost every access misses the TLB. Pages of keyed state are much smaller than
 the huge pages of Linux (2 MB), so they are cut from aligned chunks of 2 MB, and the kernel is asked to use a huge page
 for each chunk. A chunk has pages of one size. It is freed when its last page is freed, so that memory returns to the
-system. Pages under ``SMALL`` come from ``malloc``: a state of few keys must not hold a chunk.
+system; a few of them are kept for the next pages of any size, as the system fills each one with zeros again, and every
+checkpoint needs some for a moment. Pages under ``SMALL`` come from ``malloc``: a state of few keys must not hold a chunk.
 
 The pools belong to the process. Kernels take pages without the GIL, and frozen views free them in other threads, so a
 mutex protects the pools. It is held for a few instructions, except where a chunk is allocated or freed.
@@ -22,6 +23,7 @@ cdef extern from *:
 
     #define SABOTNB_CHUNK ((uint64_t) 2 << 20)
     #define SABOTNB_LINE 64
+    #define SABOTNB_SPARE 8  /* chunks without pages that are not freed */
 
     typedef struct sabotnb_pool {
         uint64_t size;               /* of a page, a multiple of SABOTNB_LINE */
@@ -41,6 +43,8 @@ cdef extern from *:
 
     static pthread_mutex_t sabotnb_lock = PTHREAD_MUTEX_INITIALIZER;
     static sabotnb_pool* sabotnb_pools = NULL;
+    static sabotnb_chunk* sabotnb_spare = NULL;  /* linked by next */
+    static int sabotnb_spares = 0;
 
     static uint32_t sabotnb_capacity(const sabotnb_pool* pool) {
         return (uint32_t) ((SABOTNB_CHUNK - SABOTNB_LINE) / pool->size);
@@ -76,15 +80,35 @@ cdef extern from *:
             chunk->next->previous = chunk->previous;
     }
 
-    static sabotnb_chunk* sabotnb_new_chunk(sabotnb_pool* pool) {
-        void* memory;
-        sabotnb_chunk* chunk;
+    static void* sabotnb_chunk_memory(void) {
+        void* memory = sabotnb_spare;
+        if (memory != NULL) {
+            sabotnb_spare = sabotnb_spare->next;
+            sabotnb_spares--;
+            return memory;
+        }
         if (posix_memalign(&memory, SABOTNB_CHUNK, SABOTNB_CHUNK))
             return NULL;
     #ifdef MADV_HUGEPAGE
         madvise(memory, SABOTNB_CHUNK, MADV_HUGEPAGE);  /* only advice: without huge pages it is slower */
     #endif
-        chunk = (sabotnb_chunk*) memory;
+        return memory;
+    }
+
+    static void sabotnb_free_chunk(sabotnb_chunk* chunk) {
+        if (sabotnb_spares == SABOTNB_SPARE) {
+            free(chunk);
+            return;
+        }
+        chunk->next = sabotnb_spare;
+        sabotnb_spare = chunk;
+        sabotnb_spares++;
+    }
+
+    static sabotnb_chunk* sabotnb_new_chunk(sabotnb_pool* pool) {
+        sabotnb_chunk* chunk = (sabotnb_chunk*) sabotnb_chunk_memory();
+        if (chunk == NULL)
+            return NULL;
         chunk->pool = pool;
         chunk->freed = NULL;
         chunk->used = chunk->touched = 0;
@@ -126,7 +150,7 @@ cdef extern from *:
         chunk->freed = page;
         if (--chunk->used == 0) {
             sabotnb_unlink(pool, chunk);
-            free(chunk);
+            sabotnb_free_chunk(chunk);
         }
         pthread_mutex_unlock(&sabotnb_lock);
     }

@@ -5,8 +5,9 @@ from libc.stdlib cimport calloc, free
 
 from sabotnb.native.keyindex cimport Slots
 from sabotnb.native._target cimport Target, aim, at, look_ahead
-from sabotnb.native.row_image cimport Log, RowImage, fence, image_of, save
+from sabotnb.native.row_image cimport Log, RowImage, image_of, save
 from sabotnb.native.row_pages cimport RowPages, copy_rows, shift_of, zero_rows
+from sabotnb.native.saved_rows cimport SavedRows, fence, saved_rows
 
 from weakref import ref
 
@@ -22,6 +23,7 @@ cdef class Rows:
         self.shift = shift_of(width)
         self.pages = [None] * groups
         self.images = {}
+        self.log = _nothing
         self.bases = <char***> calloc(groups, sizeof(char**))
         self.room = <uint32_t*> calloc(groups, sizeof(uint32_t))
         if self.bases == NULL or self.room == NULL:
@@ -49,7 +51,7 @@ cdef class Rows:
     def freeze(self, int group, size):
         cdef RowPages pages = self.pages[group] or RowPages(self.width)
         cdef RowImage last = self._image(group)
-        cdef RowImage image = image_of(pages, min(size, pages.room), last)
+        cdef RowImage image = image_of(pages, min(size, pages.room), last, self._log(group), group)
         if last is not None:
             last.later = image
         self.images[group] = ref(image)
@@ -70,7 +72,7 @@ cdef class Rows:
                 look_ahead(&target, i)
                 log = logs[0 if target.groups == NULL else target.groups[i]]
                 if log != NULL:
-                    fits &= save(log, target.slots[i], at(&target, i), target.width)
+                    fits &= save(log, target.slots[i], at(&target, i))
             fence()
         free(logs)
         if not fits:
@@ -95,6 +97,14 @@ cdef class Rows:
 
     def nbytes(self, int group=0):
         return (<RowPages> self.pages[group]).nbytes() if self.pages[group] is not None else 0
+
+    cdef SavedRows _log(self, int group):
+        """The log of the last image if the next one, of ``group``, may share it; else a new one."""
+        cdef SavedRows log = self.log()
+        if log is None or not log.empty(group):
+            log = saved_rows(self.groups, self.width)
+            self.log = ref(log)
+        return log
 
     cdef list _images(self):
         """(group, image) of the images that are in use."""
@@ -123,6 +133,10 @@ cdef class Rows:
         if not fits:
             raise MemoryError(f"cannot allocate memory for {rows:,} rows of {self.width} bytes")
         return True
+
+
+def _nothing():
+    """Stand in for a weak reference to a log."""
 
 
 cdef Log** logs_of(Rows rows, list images) except? NULL:

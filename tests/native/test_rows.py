@@ -1,5 +1,6 @@
 """Rows of accumulators against a dict, through growing, freezes, drops and clearing."""
 
+import queue
 import threading
 
 import numpy as np
@@ -148,6 +149,35 @@ def test_another_thread_reads_images_while_rows_change(freezes):
         count(rows, everything)
     while any(thread.is_alive() for thread in threads):
         count(rows, everything)
+    assert wrong == []
+
+
+def test_groups_of_one_freeze_are_read_and_released_while_all_of_them_change():
+    groups, keys, random = 4, 2_000, np.random.default_rng(5)
+    rows = Rows(48, groups)
+    rows.reserve(np.full(groups, keys, np.uint32))
+    counts = np.zeros((groups, keys), np.int64)
+    frozen, wrong = queue.SimpleQueue(), []
+
+    def read():
+        while (images := frozen.get()) is not None:
+            for group in range(groups):
+                image, expected = images.pop(group)
+                for start in range(0, keys, 500):
+                    found = image.read(start, start + 500).view(np.int64)[:, -1]
+                    if (found != expected[start : start + 500]).any():
+                        wrong.append((group, start))
+                del image
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(300):
+        frozen.put({group: (rows.freeze(group, keys), counts[group].copy()) for group in range(groups)})
+        of, slots = random.integers(0, groups, 5_000), random.integers(0, keys, 5_000)
+        count(rows, Slots(slots.astype(np.uint32), of.astype(np.uint16)))
+        np.add.at(counts, (of, slots), 1)
+    frozen.put(None)
+    reader.join()
     assert wrong == []
 
 
