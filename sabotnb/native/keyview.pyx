@@ -1,6 +1,6 @@
 """``KeyView``: reads keys back from a share of a ``KeyIndex``'s memory."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from sabotnb.native._shared cimport let_go, share
@@ -31,15 +31,24 @@ cdef class KeyView:
         return np.flatnonzero(used)
 
     def keys(self, start=0, stop=None):
-        last = self.table.size if stop is None else min(stop, self.table.size)
-        return self.take(np.arange(start, max(start, last)))
+        cdef int64_t first = start
+        cdef int64_t last = max(first, self.table.size if stop is None else min(stop, self.table.size))
+        if len(self.types) > 1 or not self.words[0]:
+            return self.take(np.arange(first, last))
+        values = np.empty(last - first, np.int64)
+        cdef int64_t[::1] words = values
+        if first < last:
+            memcpy(&words[0], self.table.keys + first, (last - first) * sizeof(uint64_t))
+        valid = np.arange(first, last) != self.table.null_slot if first <= self.table.null_slot < last else None
+        return [canonical.from_words(_array(pa.int64(), [pa.py_buffer(values)], valid), self.types[0])]
 
     def take(self, slots, columns=None):
         cdef int64_t[::1] numbers = np.ascontiguousarray(slots, np.int64)
-        cdef int64_t i
-        for i in range(numbers.shape[0]):
-            if not 0 <= numbers[i] < self.table.size:
-                raise IndexError(f"slot {numbers[i]} of {self.table.size}")
+        cdef int64_t wrong
+        with nogil:
+            wrong = _first_beyond(numbers, self.table.size)
+        if wrong >= 0:
+            raise IndexError(f"slot {numbers[wrong]} of {self.table.size}")
         if len(self.types) > 1:
             return _decoded(&self.table, numbers, self.types[:columns], self.words)
         valid = _all_but(self.table.null_slot, numbers)
@@ -61,6 +70,15 @@ cdef KeyView view_of(const Table* table, list types, list words):
     view.types = types
     view.words = words
     return view
+
+
+cdef int64_t _first_beyond(const int64_t[::1] slots, int64_t size) noexcept nogil:
+    """The position of the first slot that is not below ``size``; -1 if there is none."""
+    cdef int64_t i
+    for i in range(slots.shape[0]):
+        if not 0 <= slots[i] < size:
+            return i
+    return -1
 
 
 cdef _words(const Table* table, const int64_t[::1] slots, valid):
@@ -95,8 +113,9 @@ cdef _decoded(const Table* table, const int64_t[::1] slots, types, words):
     """Decode the bytes of several key columns, one for each of ``types``."""
     cdef int64_t[::1] at = np.empty(len(slots), np.int64)
     cdef Py_ssize_t i
-    for i in range(slots.shape[0]):
-        at[i] = <int64_t> table.keys[slots[i]] + 4
+    with nogil:
+        for i in range(slots.shape[0]):
+            at[i] = <int64_t> table.keys[slots[i]] + 4
     out = []
     for data_type, word in zip(types, words, strict=False):
         if word:

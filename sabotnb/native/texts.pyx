@@ -255,16 +255,18 @@ cdef _texts(rows, const uint8_t* heap):
     cdef int64_t[::1] offsets = np.zeros(count + 1, np.int64)
     cdef uint8_t[::1] valid = np.zeros(count, np.uint8)
     cdef const Place* places = <const Place*> &view[0, 0] if count else NULL
-    for i in range(count):
-        if places[i].seen == VALUE:
-            valid[i] = 1
-            offsets[i + 1] = places[i].length
-        offsets[i + 1] += offsets[i]
+    with nogil:
+        for i in range(count):
+            if places[i].seen == VALUE:
+                valid[i] = 1
+                offsets[i + 1] = places[i].length
+            offsets[i + 1] += offsets[i]
     buffer = pa.allocate_buffer(max(offsets[count], 1))
     cdef uint8_t[::1] data = np.frombuffer(buffer, np.uint8)
-    for i in range(count):
-        if offsets[i + 1] > offsets[i]:
-            memcpy(&data[0] + offsets[i], heap + places[i].position, places[i].length)
+    with nogil:
+        for i in range(count):
+            if offsets[i + 1] > offsets[i]:
+                memcpy(&data[0] + offsets[i], heap + places[i].position, places[i].length)
     bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
     return pa.Array.from_buffers(pa.large_binary(), count, [bitmap, pa.py_buffer(np.asarray(offsets)), buffer])
 
@@ -276,9 +278,10 @@ cdef _orders(rows):
     cdef int64_t[::1] orders = np.zeros(count, np.int64)
     cdef uint8_t[::1] valid = np.zeros(count, np.uint8)
     cdef const Place* places = <const Place*> &view[0, 0] if count else NULL
-    for i in range(count):
-        if places[i].seen != NOTHING:
-            valid[i] = 1
-            orders[i] = places[i].order
+    with nogil:
+        for i in range(count):
+            if places[i].seen != NOTHING:
+                valid[i] = 1
+                orders[i] = places[i].order
     bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
     return pa.Array.from_buffers(pa.int64(), count, [bitmap, pa.py_buffer(np.asarray(orders))])

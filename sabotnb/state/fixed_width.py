@@ -52,7 +52,7 @@ class FixedAggregate(Protocol):
 def column_at(fields: Bytes, at: int, dtype: Any) -> np.ndarray:
     """The values of ``dtype`` at byte ``at`` of every field."""
     size = np.dtype(dtype).itemsize
-    column: np.ndarray = np.ascontiguousarray(fields[:, at : at + size]).view(dtype)[:, 0]
+    column: np.ndarray = np.ascontiguousarray(fields[:, at : at + size].view(dtype)[:, 0])
     return column
 
 

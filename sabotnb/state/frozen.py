@@ -11,7 +11,7 @@ from sabotnb.native import RowImage
 from sabotnb.state.accumulator_layout import Field
 from sabotnb.state.build import FrozenColumns
 from sabotnb.state.keys import View
-from sabotnb.state.slot_ranges import SlotRange, in_pieces
+from sabotnb.state.slot_ranges import SlotRange, fixed_row_bytes, in_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,16 @@ class FrozenAggregates:
         self._schema = schema
         self._items = items
         self._groups = dict(groups)
+        self._row_bytes = fixed_row_bytes(schema)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group`` and the state of their aggregates; from any thread."""
         frozen = self._groups[group]
-        return in_pieces(len(frozen.keys), lambda start, stop: self._piece(frozen, SlotRange(group, start, stop)))
+        return in_pieces(
+            len(frozen.keys),
+            lambda start, stop: self._piece(frozen, SlotRange(group, start, stop)),
+            self._row_bytes,
+        )
 
     def release(self, group: int) -> None:
         """Drop the keys and rows of ``group``, so that the task saves no more rows of it."""

@@ -19,7 +19,7 @@ from sabotnb.state.keys import (
     plain_keys,
     size_of,
 )
-from sabotnb.state.slot_ranges import in_pieces
+from sabotnb.state.slot_ranges import fixed_row_bytes, in_pieces
 
 
 class KeySet:
@@ -81,12 +81,15 @@ class FrozenKeys:
     def __init__(self, schema: pa.Schema, keys: Mapping[int, View]) -> None:
         self._schema = schema
         self._keys = dict(keys)
+        self._row_bytes = fixed_row_bytes(schema)
 
     def export(self, group: int) -> Iterator[pa.RecordBatch]:
         """The keys of ``group``."""
         keys = self._keys[group]
         return in_pieces(
-            len(keys), lambda start, stop: pa.RecordBatch.from_arrays(keys.keys(start, stop), schema=self._schema)
+            len(keys),
+            lambda start, stop: pa.RecordBatch.from_arrays(keys.keys(start, stop), schema=self._schema),
+            self._row_bytes,
         )
 
     def release(self, group: int) -> None:

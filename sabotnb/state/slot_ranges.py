@@ -43,17 +43,32 @@ def cut(sizes: Iterable[tuple[int, int]], limit: int) -> Iterator[list[SlotRange
         yield piece
 
 
-def in_pieces(size: int, read: Callable[[int, int], pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def in_pieces(
+    size: int, read: Callable[[int, int], pa.RecordBatch], row_bytes: int | None = None
+) -> Iterator[pa.RecordBatch]:
     """Call ``read(start, stop)`` for rows 0 to ``size`` in batches of about PIECE_BYTES.
 
-    The size of a row is not known before it is read, so each batch sets the number of rows of the next.
-
-    A row is never divided, even if it is larger than that.
+    If ``row_bytes`` is None, the size of a row is not known before it is read: each batch sets the number of rows of
+    the next. A row is never divided, even if it is larger than PIECE_BYTES.
     """
-    start, rows = 0, FIRST_ROWS
+    start, rows = 0, FIRST_ROWS if row_bytes is None else _rows_of(row_bytes)
     while start < size:
         batch = read(start, min(size, start + rows))
         start += batch.num_rows
-        each = max(1, own_bytes(batch) // batch.num_rows)
+        if row_bytes is None:
+            rows = _rows_of(own_bytes(batch) // batch.num_rows)
         yield batch
-        rows = min(PIECE_ROWS, max(1, PIECE_BYTES // each))
+
+
+def fixed_row_bytes(schema: pa.Schema) -> int | None:
+    """The bytes of a row of ``schema`` without its validity; None if rows have different sizes."""
+    bits = 0
+    for data_type in schema.types:
+        if not (pa.types.is_primitive(data_type) or pa.types.is_decimal(data_type)):
+            return None
+        bits += data_type.bit_width
+    return bits // 8
+
+
+def _rows_of(row_bytes: int) -> int:
+    return min(PIECE_ROWS, max(1, PIECE_BYTES // max(1, row_bytes)))

@@ -14,6 +14,9 @@ from sabotnb.native import as_values, canonical, is_ordered
 
 SIGN = np.uint64(1 << 63)
 
+_WHOLE = {8: np.uint64, 16: np.complex128}
+"""Types of these many bytes, which NumPy copies at once."""
+
 
 def kernel_type(data_type: pa.DataType) -> pa.DataType | None:
     """int64, uint64, double or decimal128, whichever holds the values and their order; None if none does."""
@@ -113,7 +116,13 @@ def masked(values: np.ndarray, valid: np.ndarray | None, data_type: pa.DataType)
     bitmap = None
     if valid is not None and not valid.all():
         bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(data_type, len(values), [bitmap, pa.py_buffer(np.ascontiguousarray(values))])
+    return pa.Array.from_buffers(data_type, len(values), [bitmap, pa.py_buffer(_together(values))])
+
+
+def _together(values: np.ndarray) -> np.ndarray:
+    """The same bytes without gaps; fields of rows are copied as a whole, which is faster than byte by byte."""
+    whole = _WHOLE.get(values.shape[1]) if values.ndim > 1 else None
+    return np.ascontiguousarray(values if whole is None else values.view(whole))
 
 
 def encoded_as(column: pa.Array, data_type: pa.DataType) -> pa.Array:
