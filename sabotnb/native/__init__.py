@@ -57,7 +57,7 @@ from sabotnb.native.local_times import (
 )
 from sabotnb.native.nesting import first_deeper
 from sabotnb.native.partition import partition, scatter
-from sabotnb.native.row_image import RowImage
+from sabotnb.native.row_image import RowImage, read_images
 from sabotnb.native.rows import Rows
 from sabotnb.native.rows_by_key import rows_by_key
 from sabotnb.native.texts import Texts, TextView
@@ -126,6 +126,7 @@ __all__ = [
     "plain_layout",
     "plain_schema",
     "plain_type",
+    "read_images",
     "rows_by_key",
     "scatter",
     "text_of_far",

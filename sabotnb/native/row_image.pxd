@@ -20,6 +20,7 @@ cdef class RowImage:
     cdef char** bases
     cdef RowImage later
     cdef SavedRows shared_log
+    cdef bint _put_back(self, uint32_t first, uint32_t last, char* rows) except False
 
 
 cdef RowImage image_of(RowPages pages, uint32_t rows, RowImage last, SavedRows saved, int group)

@@ -39,6 +39,10 @@ cdef class RowImage:
         return self.size
 
     @property
+    def nbytes(self):
+        return self.size * self.pages.width
+
+    @property
     def saved(self):
         return self.log.count
 
@@ -49,18 +53,58 @@ cdef class RowImage:
             return np.zeros((stop - start, width), np.uint8)
         rows = np.empty((stop - start, width), np.uint8)
         cdef char[:, ::1] view = rows.view(np.int8)
-        patched = np.zeros(last - first, np.int8)
-        cdef char[::1] marks = patched
-        cdef RowImage image = self, later
         with nogil:
             copy_rows(self.bases, self.pages.shift, width, first, last, &view[0, 0])
             memset(&view[0, 0] + (last - first) * width, 0, (view.shape[0] - (last - first)) * width)
             fence()
+        self._put_back(first, last, &view[0, 0])
+        return rows
+
+    cdef bint _put_back(self, uint32_t first, uint32_t last, char* rows) except False:
+        """Replace those of ``rows``, copied from the pages, that have changed since."""
+        cdef char[::1] marks = np.zeros(last - first, np.int8)
+        cdef RowImage image = self, later
         while image is not None:
             later = image.later  # before the number of records, see "Races"
-            image.shared_log.put_back(image.log.group, first, last, &view[0, 0], &marks[0])
+            image.shared_log.put_back(image.log.group, first, last, rows, &marks[0])
             image = later
-        return rows
+        return True
+
+
+cdef struct Source:
+    char** bases
+    uint32_t size
+
+
+def read_images(images):
+    cdef list chosen = [image for image in images if len(image)]
+    cdef int count = len(chosen), number, shift
+    cdef int64_t width, at = 0
+    cdef RowImage image
+    cdef Source* sources
+    if not chosen:
+        return np.zeros((0, 0), np.uint8)
+    image = chosen[0]
+    width, shift = image.pages.width, image.pages.shift
+    rows = np.empty((sum(len(image) for image in chosen), width), np.uint8)
+    cdef char[:, ::1] view = rows.view(np.int8)
+    sources = <Source*> malloc(count * sizeof(Source))
+    if sources == NULL:
+        raise MemoryError
+    for number in range(count):
+        image = chosen[number]
+        sources[number] = Source(image.bases, image.size)
+    with nogil:
+        for number in range(count):
+            copy_rows(sources[number].bases, shift, width, 0, sources[number].size, &view[0, 0] + at * width)
+            at += sources[number].size
+        fence()
+    free(sources)
+    at = 0
+    for image in chosen:
+        image._put_back(0, image.size, &view[0, 0] + at * width)
+        at += image.size
+    return rows
 
 
 cdef RowImage image_of(RowPages pages, uint32_t rows, RowImage last, SavedRows saved, int group):
