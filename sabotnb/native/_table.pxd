@@ -8,7 +8,8 @@ in pages, each a hash table of its own with linear probing. The low bits of the 
 probing starts (``home``), the high bits its page, by a directory. A full page of fewer than ``PAGE_ENTRIES`` entries doubles, then a full page is split: its
 entries are divided by the next high bit of their tags, and the directory doubles if it does not tell them apart yet
 (R. Fagin et al., "Extendible hashing", TODS 4 (1979)). So growth never costs more than one page and one directory at a
-time, and pages of one size come from ``pages``.
+time, and pages of one size come from ``pages``. Where the number of keys is known before, as in a restore, all pages are
+made at once (``make_room``).
 
 Removal. The entries behind a removed one move up, so probing still ends at the first empty entry. The slot goes to a
 stack of free slots, but is given to a new key only when no view shares the keys: a view may read its old key. The bytes
@@ -282,10 +283,85 @@ cdef inline bint grow_page(Table* table, uint32_t tag) noexcept nogil:
     return split_page(table, tag)
 
 
+cdef inline bint make_room(Table* table, uint32_t keys) noexcept nogil:
+    """Make room for ``keys`` keys in all; returns False if there is no memory.
+
+    Growing to them page by page costs twice as much: entries are moved, and new memory is touched, with each doubling.
+    For less than twice the keys that there are it does nothing, as it would move all of these.
+    """
+    cdef Page page
+    cdef Page* directory
+    cdef Page* known
+    cdef uint8_t* depths
+    cdef uint64_t count = FIRST_ENTRIES, before = table.entries, i
+    cdef uint32_t place, places
+    cdef int depth = 0
+    cdef bint fits = True
+    if keys <= FIRST_ENTRIES or keys // 2 < table.size:
+        return True
+    while count < PAGE_ENTRIES and count * 3 // 5 < keys:
+        count *= 2
+    while depth < DEEPEST and (count * 3 // 5) << depth < keys:
+        depth += 1
+    if table.directory != &no_page and depth < table.depth:  # the tags are not uniform, and it is deep already
+        return True
+    places = <uint32_t> 1 << depth
+    directory = <Page*> malloc(places * sizeof(Page))
+    depths = <uint8_t*> malloc(places)
+    if directory == NULL or depths == NULL:
+        free(directory)
+        free(depths)
+        return False
+    page.mask = <uint32_t> (count - 1)
+    page.used = 0
+    for place in range(places):
+        page.entries = new_entries(table, count) if fits else NULL
+        fits = fits and page.entries != NULL
+        directory[place] = page
+        depths[place] = depth
+    if not fits:
+        for place in range(places):
+            if directory[place].entries != NULL:
+                free_entries(table, directory[place].entries, count)
+        free(directory)
+        free(depths)
+        return False
+    place = 0
+    while table.directory != &no_page and place < <uint32_t> 1 << table.depth:
+        known = &table.directory[place]
+        for i in range(<uint64_t> known.mask + 1):
+            if known.entries[i].slot != MISSING:
+                put_apart(directory, depth, &known.entries[i])
+        place += <uint32_t> 1 << (table.depth - table.depths[place])
+    free_pages(table)
+    table.entries -= before
+    table.directory = directory
+    table.depths = depths
+    table.depth = depth
+    return room_for_slots(table, keys)
+
+
+cdef inline void put_apart(Page* directory, int depth, const Entry* entry) noexcept nogil:
+    """Copy an entry to its page of a ``directory`` of pages that all have the ``depth`` of the directory."""
+    cdef Page* page = &directory[<uint64_t> entry.tag >> (32 - depth)]
+    put(page, entry)
+    page.used += 1
+
+
+cdef inline bint room_for_slots(Table* table, uint32_t room) noexcept nogil:
+    """Make ``room`` for keys by slot; returns False if there is no memory."""
+    cdef uint64_t* keys
+    if room > table.room:
+        keys = <uint64_t*> grown(table.keys, table.size * sizeof(uint64_t), room * sizeof(uint64_t))
+        if keys == NULL:
+            return False
+        table.keys = keys
+        table.room = room
+    return True
+
+
 cdef inline uint32_t new_slot(Table* table, uint64_t key) noexcept nogil:
     """Assign a slot to ``key``."""
-    cdef uint32_t room
-    cdef uint64_t* keys
     if table.free_count and not is_shared(table.keys):
         table.free_count -= 1
         table.keys[table.free_slots[table.free_count]] = key
@@ -293,12 +369,8 @@ cdef inline uint32_t new_slot(Table* table, uint64_t key) noexcept nogil:
     if table.size == table.room:
         if table.room >= MISSING // 2:
             return MISSING
-        room = FIRST_ENTRIES + table.room + table.room // 4
-        keys = <uint64_t*> grown(table.keys, table.size * sizeof(uint64_t), room * sizeof(uint64_t))
-        if keys == NULL:
+        if not room_for_slots(table, FIRST_ENTRIES + table.room + table.room // 4):
             return MISSING
-        table.keys = keys
-        table.room = room
     table.keys[table.size] = key
     table.size += 1
     return table.size - 1

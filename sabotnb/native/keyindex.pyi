@@ -84,6 +84,13 @@ class KeyIndex:
             MemoryError: no room to note the free slots; some keys may be removed.
         """
 
+    def expect(self, group: int, keys: int) -> None:
+        """Make room for ``keys`` keys of ``group`` in all, which are about to be added; otherwise it grows on the way.
+
+        Raises:
+            MemoryError: no room.
+        """
+
     def size(self, group: int = 0) -> int:
         """Number of keys in ``group``."""
 

@@ -8,7 +8,7 @@ from sabotnb.native._arrow cimport ArrowArray, array_of, is_valid, validity_of
 from sabotnb.native._hash cimport hash_bytes, mix64
 from sabotnb.native._table cimport (
     LINE_ENTRIES, MISSING, Entry, Page, Table, clear, find_bytes, find_null, find_word, home, insert, insert_bytes,
-    insert_null, match_tag, match_word, no_page, page_of, prefetch, release, remove_null, remove_slot,
+    insert_null, make_room, match_tag, match_word, no_page, page_of, prefetch, release, remove_null, remove_slot,
     same_bytes, start,
 )
 from sabotnb.native.keyview cimport view_of
@@ -99,6 +99,11 @@ cdef class KeyIndex:
 
     def remove(self, columns):
         return self._look_up([canonical.decoded(column) for column in columns], None, REMOVE, False)
+
+    def expect(self, int group, keys):
+        cdef Table* table = self._table(group)
+        if not make_room(table, keys):
+            raise MemoryError(f"cannot allocate memory for {keys:,} keys")
 
     def size(self, int group=0):
         cdef Table* table = self._table(group)

@@ -31,7 +31,17 @@ from sabotnb.native import Rows, Slots
 from sabotnb.state.accumulator_layout import Field, lay_out, state_fields
 from sabotnb.state.frozen import FrozenAggregates, FrozenGroup
 from sabotnb.state.key_set import KeySet
-from sabotnb.state.keys import check_group, groups_in, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
+from sabotnb.state.keys import (
+    check_group,
+    expect_keys,
+    groups_in,
+    groups_of,
+    index_of,
+    key_columns,
+    plain_keys,
+    size_of,
+    slots_of,
+)
 from sabotnb.state.slot_ranges import PIECE_ROWS, cut
 
 
@@ -106,6 +116,7 @@ class GroupedAggregates:
 
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
         for batch in batches:
+            expect_keys(self._index, group, batch.num_rows)
             check_group(group, groups_of(self.merge(batch)))
 
     def drop(self, group: int) -> None:

@@ -14,6 +14,7 @@ from sabotnb.state.keys import (
     check_group,
     compared,
     complete,
+    expect_keys,
     groups_in,
     groups_of,
     plain_keys,
@@ -57,6 +58,7 @@ class KeySet:
 
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
         for batch in batches:
+            expect_keys(self._index, group, batch.num_rows)
             check_group(group, groups_of(self._add(batch.columns)))
 
     def drop(self, group: int) -> None:

@@ -55,6 +55,9 @@ class SingleKey:
         """The single key."""
         return SingleView()
 
+    def expect(self, group: int, keys: int) -> None:
+        """There is room for the key."""
+
     def drop(self, group: int) -> None:
         """The key stays."""
 
@@ -124,6 +127,11 @@ def slots_of(index: Index, columns: Sequence[pa.Array], rows: int) -> Slots:
     if isinstance(index, SingleKey):
         return Slots(np.zeros(rows, np.uint32))
     return index.upsert(columns)
+
+
+def expect_keys(index: Index, group: int, rows: int) -> None:
+    """Make room for ``rows`` rows that are loaded into ``group``: most have a key of their own."""
+    index.expect(group, index.size(group) + rows)
 
 
 def find(index: Index, columns: Sequence[pa.Array]) -> Slots:

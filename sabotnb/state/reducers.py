@@ -10,7 +10,17 @@ import pyarrow as pa
 
 from sabotnb.expr import python_rows
 from sabotnb.native import Slots
-from sabotnb.state.keys import View, check_group, groups_of, index_of, key_columns, plain_keys, size_of, slots_of
+from sabotnb.state.keys import (
+    View,
+    check_group,
+    expect_keys,
+    groups_of,
+    index_of,
+    key_columns,
+    plain_keys,
+    size_of,
+    slots_of,
+)
 from sabotnb.state.objects import SlotObjects
 from sabotnb.state.slot_ranges import SlotRange, cut, in_pieces
 
@@ -70,6 +80,7 @@ class Reducers:
     def load(self, group: int, batches: Iterable[pa.RecordBatch]) -> None:
         for batch in batches:
             *keys, folds = batch.columns
+            expect_keys(self._index, group, batch.num_rows)
             slots = self._slots(keys, batch.num_rows)
             check_group(group, groups_of(slots))
             for _, slot, data in _placed(slots, folds.to_pylist()):

@@ -97,6 +97,48 @@ def test_growing_keeps_slots():
     assert (index.find([pa.array(values[::-1])]).slots == first.slots[::-1]).all()
 
 
+@given(data=st.data(), kind=st.sampled_from([pa.int64(), pa.string()]), groups=st.sampled_from([1, 4]))
+@settings(max_examples=30, deadline=None)
+def test_keys_that_were_expected_get_the_slots_of_others(data, kind, groups):
+    values = np.random.default_rng(1).permutation(12_000)
+    everything = pa.array(values).cast(kind)
+    index, grown = KeyIndex([kind], groups), KeyIndex([kind], groups)
+    for _ in range(3):
+        low, high = sorted(data.draw(st.lists(st.integers(0, len(values)), min_size=2, max_size=2)))
+        column = everything[low:high]
+        for group in range(groups):
+            index.expect(group, data.draw(st.sampled_from([0, 1, 300, 2_500, 9_000])))
+        assert (index.upsert([column]).slots == grown.upsert([column]).slots).all()
+        gone = column[: data.draw(st.integers(0, 200))]
+        assert (index.remove([gone]).slots == grown.remove([gone]).slots).all()
+        assert (index.find([everything]).slots == grown.find([everything]).slots).all()
+        for group in range(groups):
+            assert index.size(group) == grown.size(group)
+
+
+@pytest.mark.parametrize("keys", [1, 17, 1_000, 2_457, 2_458, 4_000, 100_000])
+def test_keys_that_were_expected_need_no_more_memory(keys):
+    index = KeyIndex([pa.int64()])
+    index.upsert([pa.array([-1])])
+    index.expect(0, keys + 1)
+    expected = index.nbytes()
+    found = index.upsert([pa.array(np.arange(keys))])
+    assert found.slots.tolist() == list(range(1, keys + 1))
+    assert index.nbytes() == expected
+    assert expected < 64 * keys + 2_000
+
+
+def test_a_view_keeps_its_keys_when_more_are_expected():
+    index = KeyIndex([pa.string()])
+    index.upsert([pa.array(["a", None, "b"])])
+    view = index.view()
+    index.expect(0, 5_000)
+    assert index.find([pa.array(["b", "a", None, "c"])]).slots.tolist() == [2, 0, 1, MISSING]
+    assert view.keys()[0].to_pylist() == ["a", None, "b"]
+    index.drop(0)
+    assert view.keys()[0].to_pylist() == ["a", None, "b"]
+
+
 def test_small_key_groups_take_a_wide_dictionary():
     column = pa.DictionaryArray.from_arrays(
         pa.array([70_000, None, 70_000]), pa.array([str(i) for i in range(100_000)])
