@@ -47,9 +47,13 @@ def microseconds(column: pa.Array) -> Times:
     Raises:
         BeyondEventTime: a time is not in the range of event time.
     """
-    times = limited_microseconds(column)
-    if times.size and (times.min() <= EARLIEST + _LIMITED or times.max() >= LATEST - _LIMITED):
-        _demand_range(column, times)
+    ticks, factor = _ticks(column)
+    if not ticks.size or (
+        int(ticks.min()) * factor > EARLIEST + _LIMITED and int(ticks.max()) * factor < LATEST - _LIMITED
+    ):
+        return _scaled(ticks, factor)
+    times = _limited(ticks, factor)
+    _demand_range(column, times)
     return times
 
 
@@ -63,17 +67,7 @@ def _demand_range(column: pa.Array, times: Times) -> None:
 
 def limited_microseconds(column: pa.Array) -> Times:
     """``microseconds`` for bounds that event times are compared with: a time beyond event time is at its end."""
-    values, data_type = column, column.type
-    if pa.types.is_date32(data_type):
-        return _scaled(_integers(values.view(pa.int32())).astype(np.int64), _DAY)
-    if pa.types.is_date64(data_type):
-        return _scaled(_integers(values.view(pa.int64())), 1_000)
-    if not pa.types.is_timestamp(data_type):
-        raise TypeError(f"{data_type} is not a type of times")
-    integers = _integers(values.view(pa.int64()))
-    if data_type.unit == "ns":
-        return integers // 1_000
-    return _scaled(integers, _UNITS[data_type.unit])
+    return _limited(*_ticks(column))
 
 
 def repeated(us: int, rows: int, data_type: pa.DataType) -> pa.Array:
@@ -91,8 +85,25 @@ def _integers(column: pa.Array) -> Times:
     return data[column.offset : column.offset + len(column)]
 
 
-def _scaled(values: Times, factor: int) -> Times:
+def _ticks(column: pa.Array) -> tuple[Times, int]:
+    """The times in whole numbers of a unit, and the microseconds of this unit."""
+    data_type = column.type
+    if pa.types.is_date32(data_type):
+        return _integers(column.view(pa.int32())).astype(np.int64), _DAY
+    if pa.types.is_date64(data_type):
+        return _integers(column.view(pa.int64())), 1_000
+    if not pa.types.is_timestamp(data_type):
+        raise TypeError(f"{data_type} is not a type of times")
+    integers = _integers(column.view(pa.int64()))
+    return (integers // 1_000, 1) if data_type.unit == "ns" else (integers, _UNITS[data_type.unit])
+
+
+def _limited(ticks: Times, factor: int) -> Times:
     limit = LATEST // factor
-    if values.size and (values.min() < -limit or values.max() > limit):
-        values = np.clip(values, -limit, limit)
-    return values if factor == 1 else values * factor
+    if ticks.size and (ticks.min() < -limit or ticks.max() > limit):
+        ticks = np.clip(ticks, -limit, limit)
+    return _scaled(ticks, factor)
+
+
+def _scaled(ticks: Times, factor: int) -> Times:
+    return ticks if factor == 1 else ticks * factor

@@ -19,6 +19,12 @@ import numpy.typing as npt
 
 from sabotnb.eventtime.microseconds import EARLIEST, LATEST, Times
 
+_BLOCK = 64
+"""Rows that are compared with one clock first; longer blocks leave more of them in doubt."""
+
+_MANY_DOUBTFUL = 4
+"""One block of so many in doubt costs as much as a clock for each row."""
+
 
 class DelayedRows(NamedTuple):
     """Which rows are delayed, and the clock before each row."""
@@ -86,6 +92,8 @@ class SplitClock:
             return None  # no row is below the last clock of these rows, which is the highest one
         if low >= before - self._max_delay and bool((moving[1:] >= moving[:-1]).all()):
             return None
+        if not _may_be_delayed(times, moving, before, self._max_delay):
+            return None
         running = np.maximum.accumulate(np.concatenate((np.array([before], np.int64), moving[:-1])))
         clocks = running - self._max_delay
         mask = times < clocks
@@ -102,3 +110,22 @@ class SplitClock:
         """Count delayed rows, which are ``behind`` their clocks."""
         self.delayed += behind.size
         self.most_delayed = max(self.most_delayed, min(int(behind.max()) + self._max_delay, LATEST))
+
+
+def _may_be_delayed(times: Times, moving: Times, before: int, max_delay: int) -> bool:
+    """False if no row is delayed; ``moving`` are the times that move the clock, which is at ``before``, less the delay.
+
+    Most rows in disorder are within the delay. The smallest time of a block is compared with the clock behind the
+    block, so only few blocks need the clock before each row.
+    """
+    starts = np.arange(0, times.size, _BLOCK)
+    behind = np.maximum.accumulate(np.maximum(np.maximum.reduceat(moving, starts), before))
+    doubtful = np.flatnonzero(np.minimum.reduceat(times, starts) < behind - max_delay)
+    if len(doubtful) * _MANY_DOUBTFUL > len(starts):
+        return True
+    rows = np.minimum(starts[doubtful, np.newaxis] + np.arange(_BLOCK), times.size - 1)  # the last row fills a block
+    running = np.empty(rows.shape, np.int64)
+    running[:, 0] = np.append(before, behind)[doubtful]
+    running[:, 1:] = moving[rows[:, :-1]]
+    np.maximum.accumulate(running, axis=1, out=running)
+    return bool((times[rows] < running - max_delay).any())

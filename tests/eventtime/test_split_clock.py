@@ -124,3 +124,15 @@ def test_rows_behind_a_floor_are_not_counted_as_delayed():
     clock.raise_floor(1_000 * SECOND)
     assert len(read(clock, [[1, 2]])) == 2
     assert clock.delayed == 0
+
+
+@pytest.mark.parametrize("far", [[], [0], [63], [64], [999], [0, 500, 501]], ids=str)
+@pytest.mark.parametrize("max_delay", [0, 300, 1000])
+def test_rows_that_are_far_behind_are_found_among_many_in_disorder(max_delay, far):
+    random = np.random.default_rng(len(far))
+    times = np.arange(1000) * 10 - random.integers(0, max_delay + 1, 1000)
+    times[far] -= 2 * max_delay + 40
+    expected = delayed_rows(times.tolist(), max_delay)
+    assert {row for row, _ in expected} == {row for row in far if row}
+    for batches in ([times], np.split(times, [65, 501])):
+        assert read(SplitClock(max_delay), batches) == expected
