@@ -239,6 +239,15 @@ class Chain:
                 errors.append(error)
         return errors
 
+    def release(self) -> None:
+        """Drop the operators and their states; only closing it again is allowed then.
+
+        Operators refer to the input of the task, and the input to this chain, so none of them is freed otherwise before
+        the garbage collector runs.
+        """
+        self._stages, self._unsent, self._choosy, self._sizes = (), [], [], []
+        self._sink, self._at_end, self.states = None, None, {}
+
     def _run_and_release(self, position: int, step: str, method: Callable[[Operator], Iterable[Out]]) -> Iterator[Item]:
         """Call a method of one operator, and pass on a watermark that it releases afterwards."""
         yield from self._run(self._call(position, step, method))

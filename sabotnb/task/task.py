@@ -193,6 +193,7 @@ class TaskExecution:
 
         The task itself is freed by the garbage collector only, which may run much later.
         """
+        self._chain.release()
         self._chain, self._input = Chain((), self._steps, self._probes), None
         self._probes.close()
         del self._assembly

@@ -165,11 +165,19 @@ def test_an_ended_task_is_dropped_also_without_a_request_for_metrics(agent):
     assert (agent.runner.metrics(), agent.runner.sent()) == ({}, {})
 
 
-def test_an_ended_task_releases_its_operators_before_garbage_collection(agent, monkeypatch):
+class KeepsContext(Doubled):
+    """As many operators do."""
+
+    def open(self, ctx):
+        self.ctx = ctx
+
+
+@pytest.mark.parametrize("kind", [Doubled, KeepsContext])
+def test_an_ended_task_releases_its_operators_before_garbage_collection(agent, monkeypatch, kind):
     operators = []
 
     def remembered(spec, inputs):
-        operator = Doubled()
+        operator = kind()
         operators.append(weakref.ref(operator))
         return operator
 

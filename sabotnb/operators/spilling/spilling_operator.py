@@ -20,10 +20,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from sabotnb.metrics import TaskCounters
 from sabotnb.native import empty_batch
 from sabotnb.operators.spilling.spillable_state import SpillableState
 from sabotnb.operators.spilling.state_budget import StateBudget
@@ -45,7 +47,7 @@ class SpillingOperator(Operator):
 
     def open(self, ctx: OperatorContext) -> None:
         self._ctx = ctx
-        self._budget = StateBudget(ctx.config.state_bytes if ctx.ends else None, self._count)
+        self._budget = StateBudget(ctx.config.state_bytes if ctx.ends else None, partial(_count, ctx.counters))
         self._inside = self._opened(self._main)
         for spec, state in self._inside.items():
             self._states[spec] = ctx.keyed(spec, self._budget.shared(state))
@@ -72,6 +74,7 @@ class SpillingOperator(Operator):
 
     def close(self) -> None:
         self._main.close()
+        self._budget.close()
 
     def _end(self, port: int, reason: EndReason) -> Iterator[Out]:
         """End a port while there are spilled groups."""
@@ -105,5 +108,7 @@ class SpillingOperator(Operator):
         operator.open(ctx)
         return ctx.states
 
-    def _count(self, nbytes: int) -> None:
-        self._ctx.counters.spilled_bytes += nbytes
+
+def _count(counters: TaskCounters, nbytes: int) -> None:
+    """Count bytes that were spilled; not a method, as the file would keep the operator and its states then."""
+    counters.spilled_bytes += nbytes

@@ -58,6 +58,10 @@ class StateBudget:
         for state in self._states:
             state.spill(groups)
 
+    def close(self) -> None:
+        """Let go of the states, which refer to this budget: else they stay until the garbage collector runs."""
+        self._states.clear()
+
     def _fit(self) -> None:
         """Spill groups if the states need more memory than they may."""
         self._unmeasured = 0

@@ -1,6 +1,8 @@
 """Operators whose key groups go to a file return what they return from memory."""
 
+import gc
 import tempfile
+import weakref
 from dataclasses import replace
 
 import pyarrow as pa
@@ -54,6 +56,27 @@ SUM = Aggregate(("k",), (AggregateColumn("s", "sum", "x"),), NUMBERS)
 
 def numbers(start=0, rows=1000):
     return pa.record_batch([pa.array(range(start, start + rows)), pa.array(range(rows))], schema=NUMBERS)
+
+
+@pytest.mark.parametrize("config", [Config(), SPILLING], ids=["memory", "file"])
+@pytest.mark.parametrize("name", SPECS)
+def test_a_closed_operator_is_freed_before_garbage_collection(name, config):
+    rows = [{"k": k, "n": 1, "x": 2, "s": "text", "y": 3} for k in "abcde"]
+    schemas = inputs_of(SPECS[name])
+    operator = create(SPECS[name], schemas)
+    states = {}
+    operator.open(OperatorContext(RunId("a", 1), "a", 0, 1, 8, config=config, ends=True, states=states))
+    for port in (*range(len(schemas)), *range(len(schemas))):
+        list(operator.process(port, partial_of(SPECS[name], rows, schemas[port])))
+    freed = [weakref.ref(operator), *map(weakref.ref, states.values())]
+    gc.disable()
+    try:
+        operator.close()
+        states.clear()
+        del operator
+        assert [known() for known in freed] == [None] * len(freed)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("name", SPECS)
