@@ -18,6 +18,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from operator import attrgetter
 from typing import Generic, NamedTuple, TypeVar
 
@@ -29,9 +30,12 @@ from sabotnb.native import hash_rows, key_groups
 from sabotnb.operators.encoding import taken
 from sabotnb.operators.group_states import GroupState
 from sabotnb.operators.windows.divided_rows import DividedRows, divided
-from sabotnb.operators.windows.panes import Pane, by_number
+from sabotnb.operators.windows.panes import Pane, Rows, by_number
 from sabotnb.protocol import Frozen
 from sabotnb.state import check_group
+
+RUN_ROWS = 64
+"""Rows of a place that follow each other, on average, from which on slices cost less than sorting rows by place."""
 
 
 class Place(NamedTuple):
@@ -188,15 +192,28 @@ def placed(place: Place, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordB
 
 
 def by_place(batch: pa.RecordBatch) -> Iterator[tuple[Place, pa.RecordBatch]]:
-    """Divide rows that have the columns of their place in front; yields them without these."""
+    """Divide rows that have the columns of their place in front; yields them without these.
+
+    Partial aggregates come place by place, so most of them are not copied; a place may then come more than once.
+    """
     rows = batch.select(batch.schema.names[len(PLACE) :])
-    for place, numbers in _by_place(batch):
-        yield place, rows if len(numbers) == batch.num_rows else taken(rows, numbers)
+    starts, ends, admitted = columns = [column.to_numpy() for column in batch.columns[: len(PLACE)]]
+    changes = np.flatnonzero(np.any([column[1:] != column[:-1] for column in columns], axis=0)) + 1
+    few = len(changes) * RUN_ROWS < batch.num_rows
+    found = _by_run(starts, ends, admitted, changes) if few else _by_place(starts, ends, admitted)
+    for place, numbers in found:
+        yield place, taken(rows, numbers)
 
 
-def _by_place(batch: pa.RecordBatch) -> Iterator[tuple[Place, np.ndarray]]:
-    starts, ends, admitted = (column.to_numpy() for column in batch.columns[: len(PLACE)])
-    numbers = np.arange(batch.num_rows)
+def _by_run(
+    starts: np.ndarray, ends: np.ndarray, admitted: np.ndarray, changes: np.ndarray
+) -> Iterator[tuple[Place, Rows]]:
+    for first, stop in pairwise([0, *changes.tolist(), len(starts)]):
+        yield Place(Pane(int(starts[first]), int(ends[first])), int(admitted[first])), slice(first, stop)
+
+
+def _by_place(starts: np.ndarray, ends: np.ndarray, admitted: np.ndarray) -> Iterator[tuple[Place, Rows]]:
+    numbers = np.arange(len(starts))
     for start, of_start in by_number(starts):
         for end, of_end in by_number(ends[of_start]):
             for first, rows in by_number(admitted[of_start][of_end]):

@@ -24,8 +24,9 @@ class PartialWindowOperator(Operator):
 
     def __init__(self, spec: Window, inputs: Sequence[pa.Schema]) -> None:
         assert isinstance(spec.verb, Aggregate)
+        assert spec.time is not None
         self._verb = spec.verb
-        self._admission = Admission(spec, inputs)
+        self._admission = Admission(spec, inputs, _read_by(spec.verb, inputs[0]) or [spec.time])
         self._output = output_schema(spec, inputs)
 
     def open(self, ctx: OperatorContext) -> None:
@@ -41,3 +42,9 @@ class PartialWindowOperator(Operator):
             else:
                 partials = self._codes.partials(self._local.partials(self._codes.coded(rows)))
                 yield placed(place, partials, self._output)
+
+
+def _read_by(verb: Aggregate, schema: pa.Schema) -> list[str]:
+    """The columns of ``schema`` that an aggregate reads."""
+    read = {*verb.keys, *(name for column in verb.columns for name in (column.column, column.by))}
+    return [name for name in schema.names if name in read]

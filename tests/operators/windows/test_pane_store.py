@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import strategies as st
 
-from sabotnb.graph import Aggregate, AggregateColumn
+from sabotnb.graph import PLACE, Aggregate, AggregateColumn
 from sabotnb.operators.group_states import SharedMaker, maker_of
-from sabotnb.operators.windows.pane_store import PaneStore, Place
+from sabotnb.operators.windows.pane_store import PaneStore, Place, by_place, placed
 from sabotnb.operators.windows.panes import Pane
 from sabotnb.protocol import OperatorContext, RunId
 from sabotnb.testing import KeyedStateSuite
@@ -72,3 +73,33 @@ def test_a_freeze_of_panes_with_shared_slots_merges_nothing():
     assert all(now is before for now, before in zip(pane.aggregates.held, parts, strict=True))
     assert len(parts) == 3
     assert sum(batch.num_rows for group in state.groups() for batch in frozen.export(group)) == 2
+
+
+A, B = (Place(Pane(start, start + 10), start + 10) for start in (0, 10))
+
+
+@pytest.mark.parametrize("rows", [1, 1000], ids=["short runs", "long runs"])
+@pytest.mark.parametrize("runs", [[A], [A, B], [A, B, A], [B, A._replace(admitted=20), A, B]], ids=len)
+def test_rows_are_divided_by_place_in_their_order(runs: Sequence[Place], rows: int) -> None:
+    schema = pa.schema([*PLACE, pa.field("v", pa.int64())])
+    values = [range(number * rows, (number + 1) * rows) for number in range(len(runs))]
+    parts = [
+        placed(place, pa.record_batch({"v": pa.array(of_run)}), schema)
+        for place, of_run in zip(runs, values, strict=True)
+    ]
+    expected: dict[Place, list[int]] = {}
+    for place, of_run in zip(runs, values, strict=True):
+        expected.setdefault(place, []).extend(of_run)
+    found: dict[Place, list[int]] = {}
+    for place, divided in by_place(pa.concat_batches(parts)):
+        found.setdefault(place, []).extend(divided["v"].to_pylist())
+    assert found == expected
+
+
+def test_long_runs_of_a_place_are_not_copied() -> None:
+    schema = pa.schema([*PLACE, pa.field("v", pa.int64())])
+    batch = pa.concat_batches(
+        [placed(place, pa.record_batch({"v": pa.array(range(1000))}), schema) for place in (A, B)]
+    )
+    memory = {part["v"].buffers()[1].address for _, part in by_place(batch)}
+    assert memory == {batch["v"].buffers()[1].address}
