@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from sabotnb.errors import GraphError
-from sabotnb.expr import Expr, column_name
+from sabotnb.expr import Expr, column_name, columns
 from sabotnb.graph.output_schemas import right_output_names
 from sabotnb.graph.specs import (
     Aggregate,
@@ -50,7 +50,11 @@ def output_type(spec: Spec, inputs: Sequence[StreamType], schema: pa.Schema) -> 
         time = TimeColumn(spec.event_time.column) if spec.event_time is not None else None
         return StreamType(schema, time, bounded=spec.bounded)
     bounded = all(of.bounded for of in inputs)
-    return StreamType(schema, _time(spec, inputs), _key(spec, inputs), bounded)
+    key = _key(spec, inputs)
+    if key is None:
+        return StreamType(schema, _time(spec, inputs), None, bounded)
+    lateness = spec.lateness if isinstance(spec, Window) else inputs[0].lateness
+    return StreamType(schema, _time(spec, inputs), key, bounded, lateness, _lasting(spec, inputs[0].lasting, key))
 
 
 def _time(  # noqa: PLR0911  one case per kind of operator
@@ -92,6 +96,8 @@ def _later(spec: IntervalJoin, inputs: Sequence[StreamType]) -> TimeColumn | Non
 
 def _key(spec: Spec, inputs: Sequence[StreamType]) -> Keys | None:
     """Return the key of updates; None if every row is final."""
+    if isinstance(spec, Top | Window):
+        _check_updated(spec, inputs[0])
     if any(of.key is not None for of in inputs):
         return _key_of_updates(spec, inputs[0].key or ())
     if isinstance(spec, Window) and isinstance(spec.verb, Aggregate) and spec.verb.phase is Phase.PARTIAL:
@@ -119,6 +125,40 @@ def _key_of_updates(spec: Spec, before: Keys) -> Keys | None:
     if isinstance(spec, Sink):
         raise GraphError(f"{spec.connector} output cannot replace rows, but {APPEND_ONLY}, or end it with .sink_live()")
     raise GraphError(f"{spec.kind} takes final rows, but {APPEND_ONLY}")
+
+
+def _check_updated(spec: Top | Window, before: StreamType) -> None:
+    """Raise GraphError if rows that were replaced would count on."""
+    if before.key is None or not (isinstance(spec, Window) or spec.every is not None):
+        return
+    if spec.updated is None or set(spec.updated) != set(before.key):
+        raise GraphError(
+            f"{spec.kind} takes updates by {_listed(before.key)}, and its updated= is {spec.updated}: write "
+            f"updated={before.key!r}"
+        )
+    needed = (*spec.keys, WINDOW_START, WINDOW_END) if isinstance(spec, Window) else spec.keys
+    changing = [column for column in needed if column not in before.lasting]
+    if changing:
+        kept = [column for column in before.key if column not in (WINDOW_START, WINDOW_END)]
+        raise GraphError(
+            f"{spec.kind} takes updates by {_listed(before.key)}, and an update may change {_listed(changing)}: the "
+            f"row would count in its earlier group too. Group by what stays, as in "
+            f"{f'.group_by({kept[0]!r})' if kept else 'a verb without keys'}, or {APPEND_ONLY.partition(': ')[2]}"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no column"
+
+
+def _lasting(spec: Spec, before: frozenset[str], key: Keys) -> frozenset[str]:
+    match spec:
+        case Filter() | FilterBatches() | Sink():
+            return before
+        case Project(columns=projected):
+            return frozenset(name for name, expr in projected if columns(expr) <= before)
+        case _:
+            return frozenset(key)
 
 
 def updated_by(verb: Aggregate | Reduce | Top) -> Keys:

@@ -235,7 +235,8 @@ class Top:
     """Keeps the ``n`` rows with the largest ``by`` of each key (smallest if ``reverse``); all columns break ties.
 
     ``ties`` keeps all rows equal to the last; ``rank`` names a 1-based rank column (int64). ``every`` is that of
-    ``Aggregate``; updates are by key and rank.
+    ``Aggregate``; updates are by key and rank. ``updated`` is the key of the input if this gives updates: only the
+    last row of each counts.
     """
 
     keys: Keys
@@ -245,6 +246,7 @@ class Top:
     ties: bool = False
     rank: str | None = None
     every: int | None = None
+    updated: Keys | None = None
     kind: ClassVar[str] = "top"
 
 
@@ -256,7 +258,7 @@ class Window:
     ``verb``. ``time`` is the column of the event time, ``shift`` is added to it; None for windows without event time.
     Late rows, behind the end of all their windows + ``lateness``, go to the side output ``late``. With ``early``,
     results so far are returned at this interval of processing time; then, and with ``lateness``, results are updates.
-    All in microseconds.
+    All in microseconds. ``updated`` is that of ``Top``, for any verb.
     """
 
     verb: Aggregate | Top | Reduce
@@ -265,6 +267,7 @@ class Window:
     shift: int = 0
     lateness: int = 0
     early: int | None = None
+    updated: Keys | None = None
     kind: ClassVar[str] = "window"
 
     @property

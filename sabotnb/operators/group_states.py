@@ -8,12 +8,12 @@ from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
 
-from sabotnb.graph import Aggregate, Phase, Reduce, Top
+from sabotnb.graph import Aggregate, Keys, Phase, Reduce, Top
 from sabotnb.operators.category_codes import CategoryCodes
 from sabotnb.operators.reduced_groups import ReducedGroups
 from sabotnb.operators.top_groups import TopGroups
 from sabotnb.protocol import KeyedState, OperatorContext
-from sabotnb.state import GroupedAggregates, KeySet, SharedAggregates, SharedSlots, SlotTable
+from sabotnb.state import CurrentRows, GroupedAggregates, KeySet, SharedAggregates, SharedSlots, SlotTable
 
 
 class GroupState(Protocol):
@@ -74,9 +74,14 @@ class SharedMaker:
 
 
 def maker_of(
-    verb: Aggregate | Top | Reduce, schema: pa.Schema, ctx: OperatorContext, groups: int
+    verb: Aggregate | Top | Reduce, schema: pa.Schema, ctx: OperatorContext, groups: int, updated: Keys | None = None
 ) -> Callable[[], GroupState]:
-    """Return a function that makes an empty state of ``verb`` for rows of ``schema``, divided into ``groups``."""
+    """Return a function that makes an empty state of ``verb`` for rows of ``schema``, divided into ``groups``.
+
+    If the rows are updates by the columns ``updated``, only the last of each counts.
+    """
+    if updated is not None:
+        return partial(CurrentGroups, verb, schema, ctx, groups, updated)
     match verb:
         case Aggregate():
             return partial(aggregated_groups, verb, CategoryCodes(verb), groups, ctx.config.batch_rows)
@@ -84,6 +89,32 @@ def maker_of(
             return partial(TopGroups, verb, schema, groups, ctx.config.batch_rows)
         case Reduce():
             return partial(ReducedGroups, verb, schema, groups, ctx)
+
+
+class CurrentGroups:
+    """The current row of each key of updates; results are computed from these rows, as rows that count may go."""
+
+    def __init__(
+        self, verb: Aggregate | Top | Reduce, schema: pa.Schema, ctx: OperatorContext, groups: int, updated: Keys
+    ) -> None:
+        self._make = maker_of(verb, schema, ctx, groups=1)
+        self._keys = verb.keys
+        self._limit = ctx.config.batch_rows
+        self.keyed = CurrentRows(schema, verb.keys, updated, groups)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Let rows replace the earlier ones of their keys."""
+        self.keyed.add(batch)
+
+    def results(self, among: KeySet | None = None) -> Iterator[pa.RecordBatch]:
+        state = self._make()
+        for batch in self.keyed.current(self._limit):
+            counted = batch
+            if among is not None and self._keys:
+                counted = batch.filter(pa.array(among.has([batch.column(key) for key in self._keys])))
+            if counted.num_rows:
+                state.add(counted)
+        return state.results()
 
 
 def aggregated_groups(

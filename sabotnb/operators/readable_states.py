@@ -17,6 +17,7 @@ from sabotnb.graph import PLACE, WINDOW_END, WINDOW_START
 from sabotnb.operators.exported_categories import ORDER
 from sabotnb.operators.timejoins.timed_rows import MARKS
 from sabotnb.operators.windows.session_store import ENTRY, FIRST, LAST
+from sabotnb.state import AT
 from sabotnb.state.process.process_state import ALARMS, CHANGED, KEY, TIMERS
 
 _START, _END, _ADMITTED = PLACE.names
@@ -64,7 +65,7 @@ def readable(exported: pa.Table) -> pa.Table:
 
 def _shown(name: str, names: set[str]) -> _Shown | None:
     """How a column is shown; None if it is not."""
-    if name == ENTRY or name.endswith(ORDER):
+    if name in (ENTRY, AT) or name.endswith(ORDER):
         return None
     if name in _TIMES or name.startswith(CHANGED):
         called = _TIMES.get(name) or f"{name.removeprefix(CHANGED)}_changed"

@@ -1,6 +1,7 @@
 """Keyed state of operators: aggregates, rows and keys, stored separately for each key group."""
 
 from sabotnb.state.build_side import BuildSide
+from sabotnb.state.current_rows import AT, CurrentRows
 from sabotnb.state.grouped import GroupedAggregates
 from sabotnb.state.grouped_batches import GroupedBatches, combined, numbered
 from sabotnb.state.held_rows import GroupedRows, KeyedRows
@@ -20,11 +21,13 @@ from sabotnb.state.spilled_rows import SpillPolicy
 from sabotnb.state.values import encoded_as, sortable
 
 __all__ = [
+    "AT",
     "LATEST",
     "MISSING",
     "PIECE_BYTES",
     "BatchPartials",
     "BuildSide",
+    "CurrentRows",
     "DeclaredColumn",
     "Direction",
     "GroupedAggregates",

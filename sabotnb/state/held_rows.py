@@ -87,12 +87,13 @@ class GroupedRows:
         return 0, self._pile.nbytes - self._pile.spilled
 
     def _add(self, batch: pa.RecordBatch) -> GroupedBatch:
-        places = self._places([batch.column(name) for name in self._names], batch.num_rows)
+        places = self._places(batch)
         encoded = _encoded(batch, self._pile.schema)
         self.orders.take(encoded)
         return self._pile.add(encoded, *places)
 
-    def _places(self, keys: Sequence[pa.Array], rows: int) -> Places:
+    def _places(self, batch: pa.RecordBatch) -> Places:
+        keys = [batch.column(name) for name in self._names]
         return (key_groups(hash_rows(keys), self._groups).to_numpy(), None) if keys else (None, None)
 
 
@@ -126,9 +127,9 @@ class KeyedRows(GroupedRows):
         keys, held = size_of(self._index)
         return keys, held + self._pile.nbytes
 
-    def _places(self, keys: Sequence[pa.Array], rows: int) -> Places:
-        columns = [compared(column, field.type) for column, field in zip(keys, self._keys, strict=True)]
-        slots = slots_of(self._index, columns, rows)
+    def _places(self, batch: pa.RecordBatch) -> Places:
+        columns = [compared(batch.column(field.name), field.type) for field in self._keys]
+        slots = slots_of(self._index, columns, batch.num_rows)
         return slots.groups, slots.slots
 
 

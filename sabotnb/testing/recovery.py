@@ -29,7 +29,7 @@ from sabotnb.api.running.row_differences import Row, equal_values
 from sabotnb.config import Config
 from sabotnb.connectors import batch_of
 from sabotnb.errors import SchemaError
-from sabotnb.graph import Keys, Spec, StreamType, output_schema, output_type, port_keys
+from sabotnb.graph import Keys, Spec, StreamType, Top, Window, output_schema, output_type, port_keys
 from sabotnb.native import hash_rows, key_groups
 from sabotnb.protocol import EndReason, Operator
 from sabotnb.testing.recovery_task import MAIN, CutTask, TaskCut
@@ -96,7 +96,9 @@ class Recovery:
     def of(cls, spec: Spec, *inputs: pa.Schema, **options: Any) -> Recovery:
         """Return that of the operator of ``spec``; ``options`` are fields of the class."""
         keys = [port_keys(spec, port) for port in range(len(inputs))]
-        updates = output_type(spec, [StreamType(schema) for schema in inputs], output_schema(spec, inputs)).key
+        key = spec.updated if isinstance(spec, Top | Window) else None
+        types = [StreamType(schema, key=key, lasting=frozenset(key or ())) for schema in inputs]
+        updates = output_type(spec, types, output_schema(spec, inputs)).key
         return cls(**{"make": maker(spec, inputs), "inputs": inputs, "keys": keys, "updates": updates, **options})
 
     def check(

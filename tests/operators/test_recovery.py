@@ -50,6 +50,11 @@ GLOBAL |= {
     f"{name} updates": replace(spec, every=SECOND) for name, spec in GLOBAL.items() if not isinstance(spec, Sort)
 }
 ALL = {**KEYED, **{f"{name} updates": spec for name, spec in UPDATES.items()}, **GLOBAL}
+ALL |= {
+    "top of updates": Top(("k",), 2, "x", rank="r", every=SECOND, updated=("k", "n")),
+    "top of updates without keys": Top((), 2, "x", rank="r", every=SECOND, updated=("k",)),
+    "latest of updates": Top(("k",), 1, "x", every=SECOND, updated=("k", "n")),
+}
 ORDERED_SPECS = {
     "aggregate": Aggregate(("k", "s"), COLUMNS, ORDERED),
     "aggregate by order": Aggregate(("k", "n"), COLUMNS[:4] + BY_ORDER, ORDERED),

@@ -58,7 +58,7 @@ class Grouping:
     def applied(self, flow: StreamPlan, verb: Aggregate | Top | Reduce) -> StreamPlan:
         """``verb`` on ``flow``, in each window if there are windows; without an end it returns updates."""
         if self.windows is not None:
-            return flow.then(self.windows.spec(verb))
+            return flow.then(self.windows.spec(verb, flow.type.key))
         if flow.type.bounded:
             return flow.then(verb)
         if isinstance(verb, Top) and verb.rank is None and (verb.n > 1 or verb.ties):
@@ -66,6 +66,8 @@ class Grouping:
                 f"top({verb.n}) of an endless stream returns updates, and a rank tells which row each replaces: "
                 "add rank='rank'" + (" and leave out ties=True" if verb.ties else "")
             )
+        if isinstance(verb, Top):
+            return flow.then(replace(verb, every=UPDATE_EVERY, updated=flow.type.key))
         return flow.then(replace(verb, every=UPDATE_EVERY))
 
     def with_keys(self) -> StreamPlan:

@@ -123,9 +123,9 @@ class Windowing:
     lateness: int
     early: int | None
 
-    def spec(self, verb: Aggregate | Top | Reduce) -> Window:
-        """The operator that applies ``verb`` in each window."""
-        return Window(verb, self.shape, self.time, self.shift, self.lateness, self.early)
+    def spec(self, verb: Aggregate | Top | Reduce, updated: tuple[str, ...] | None = None) -> Window:
+        """The operator that applies ``verb`` in each window, to rows that are updates by ``updated``."""
+        return Window(verb, self.shape, self.time, self.shift, self.lateness, self.early, updated)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -158,6 +158,8 @@ def windowing(flow: StreamPlan, shape: Any, lateness: Duration, early: Duration 
     if time is None:
         raise no_event_time(flow, f"window({shape.kind})")
     _check_columns(flow, shape)
+    if isinstance(shape, SameWindow):
+        late = max(late, flow.type.lateness)  # a correction of the input is one here, too
     return Windowing(shape, time.column, time.shift, late, interval)
 
 

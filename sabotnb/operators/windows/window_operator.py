@@ -252,7 +252,7 @@ class WindowOperator(Operator):
             make = SharedMaker(verb, ctx)
             store = PaneStore(make, spec.keys, ctx.groups, make.shared.nbytes, self._counting)
             return store, RunningWindows(store, self._panes, make)
-        make_state = maker_of(verb, self._input, ctx, groups=1)
+        make_state = maker_of(verb, self._input, ctx, groups=1, updated=spec.updated)
         return PaneStore(make_state, spec.keys, ctx.groups, counts_from=self._counting), None
 
     def _merged(self, bounds: Bounds) -> Iterator[GroupState]:

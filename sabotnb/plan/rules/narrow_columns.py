@@ -129,7 +129,7 @@ def _read(  # noqa: PLR0911  one case per kind of operator
             return set(keys) | {name for name in read if name is not None}
         case Window(verb=Aggregate(phase=Phase.FULL, columns=aggregates)):
             read = {name for column in _used(aggregates, behind) for name in (column.column, column.by)}
-            return {*spec.columns, *spec.keys, *(name for name in read if name is not None)}
+            return {*spec.columns, *spec.keys, *(spec.updated or ()), *(name for name in read if name is not None)}
         case Distinct(keys=keys) | Sort(by=keys):
             return set(behind) | set(keys)
         case Join():

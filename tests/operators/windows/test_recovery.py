@@ -88,6 +88,13 @@ CASES |= {
     "merged sliding": Window(replace(verbs(ROWS)["mergeable"], phase=Phase.FINAL), SHAPES["many panes"], "t"),
     "merged lateness": Window(replace(verbs(ROWS)["mergeable"], phase=Phase.FINAL), SHAPES["sliding"], "t", lateness=7),
 }
+CASES |= {
+    f"updates {name} {option}".rstrip(): Window(
+        of, SameWindow(), "t", **OPTIONS[option], updated=("window_start", "window_end", "k", "n")
+    )
+    for name, of in verbs(WINDOWED_ROWS).items()
+    for option in ("", "lateness", "both")
+}
 WITHOUT_KEYS = {
     f"{shape} {verb}": Window(of, SHAPES[shape], "t")
     for shape, verb in (("tumbling", "all"), ("many panes", "counts"), ("session", "all"), ("until", "top"))
