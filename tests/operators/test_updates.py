@@ -82,12 +82,8 @@ def _restored(harness: Harness, spec: Top) -> Harness:
     return moved
 
 
-HOURLY = (
-    sb.Stream.from_rows([{"t": START, "k": "a", "x": 1}], event_time="t", max_delay="0s")
-    .group_by("k")
-    .window(sb.tumbling("10s"), lateness="40s")
-    .agg(n=sb.count())
-)
+TIMED = sb.Stream.from_rows([{"t": START, "k": "a", "x": 1}], event_time="t", max_delay="0s")
+HOURLY = TIMED.group_by("k").window(sb.tumbling("10s"), lateness="40s").agg(n=sb.count())
 SAME = sb.same_window()
 CASES: dict[str, tuple[sb.Stream, list[dict]]] = {
     "aggregate": (
@@ -142,3 +138,13 @@ def test_groups_by_a_value_that_updates_change_are_refused() -> None:
 def test_groups_by_what_is_computed_from_the_key_are_taken() -> None:
     assert COUNTED.group_by(even=col("k") % 2).top(1, by="n").schema.names == ["k", "g", "n", "even"]
     assert HOURLY.group_by(first=col("k").str.upper()).window(SAME).agg(rows=sb.count()).schema.names[2] == "first"
+
+
+@pytest.mark.parametrize("options", [{}, {"ties": True, "rank": "r"}], ids=str)
+def test_a_top_whose_rows_cannot_be_told_apart_is_refused(options: dict) -> None:
+    with pytest.raises(SabotnbError, match=r"top\(2\) of an endless stream returns updates"):
+        COUNTED.top(2, by="n", **options)
+    with pytest.raises(SabotnbError, match=r"top\(2\) of windows that are corrected returns updates"):
+        HOURLY.window(SAME).top(2, by="n", **options)
+    with pytest.raises(SabotnbError, match=r"top\(2\) of windows that are corrected returns updates"):
+        TIMED.window(sb.tumbling("10s"), lateness="5s").top(2, by="x", **options)

@@ -57,16 +57,15 @@ class Grouping:
 
     def applied(self, flow: StreamPlan, verb: Aggregate | Top | Reduce) -> StreamPlan:
         """``verb`` on ``flow``, in each window if there are windows; without an end it returns updates."""
-        if self.windows is not None:
-            return flow.then(self.windows.spec(verb, flow.type.key))
+        windows = self.windows
+        if windows is not None:
+            if isinstance(verb, Top) and (windows.lateness or windows.early or flow.type.key is not None):
+                _demand_rank(verb, "windows that are corrected")
+            return flow.then(windows.spec(verb, flow.type.key))
         if flow.type.bounded:
             return flow.then(verb)
-        if isinstance(verb, Top) and verb.rank is None and (verb.n > 1 or verb.ties):
-            raise SchemaError(
-                f"top({verb.n}) of an endless stream returns updates, and a rank tells which row each replaces: "
-                "add rank='rank'" + (" and leave out ties=True" if verb.ties else "")
-            )
         if isinstance(verb, Top):
+            _demand_rank(verb, "an endless stream")
             return flow.then(replace(verb, every=UPDATE_EVERY, updated=flow.type.key))
         return flow.then(replace(verb, every=UPDATE_EVERY))
 
@@ -83,6 +82,18 @@ class Grouping:
 
     def _plain(self) -> bool:
         return all(column_name(expr) == name for name, expr in self.keys)
+
+
+def _demand_rank(verb: Top, of: str) -> None:
+    """Raise SchemaError if nothing tells which row each update replaces; rows that tie have one rank."""
+    missing = [
+        *(["add rank='rank'"] if verb.rank is None and (verb.n > 1 or verb.ties) else []),
+        *(["leave out ties=True"] if verb.ties else []),
+    ]
+    if missing:
+        raise SchemaError(
+            f"top({verb.n}) of {of} returns updates, and a rank tells which row each replaces: {' and '.join(missing)}"
+        )
 
 
 def grouped(flow: StreamPlan, keys: Sequence[Column], keywords: Mapping[str, object]) -> Grouping:
