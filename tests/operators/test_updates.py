@@ -11,6 +11,7 @@ import sabotnb as sb
 from sabotnb import col
 from sabotnb.errors import SabotnbError
 from sabotnb.graph import Top
+from sabotnb.operators.readable_states import readable
 from sabotnb.testing import Harness
 
 ENDLESS = sb.Stream.from_rate(1_000).with_columns(k=col("value") % 3, g=col("value") % 2)
@@ -148,3 +149,11 @@ def test_a_top_whose_rows_cannot_be_told_apart_is_refused(options: dict) -> None
         HOURLY.window(SAME).top(2, by="n", **options)
     with pytest.raises(SabotnbError, match=r"top\(2\) of windows that are corrected returns updates"):
         TIMED.window(sb.tumbling("10s"), lateness="5s").top(2, by="x", **options)
+
+
+def test_readable_state_of_updates_has_the_current_rows() -> None:
+    with Harness.of(COUNTED.top(1, by="n", rank="rank")) as harness:
+        harness.push([{"k": 0, "g": 1, "n": 5}, {"k": 1, "g": 1, "n": 4}]).push([{"k": 0, "g": 1, "n": 9}])
+        (state,) = harness.states.values()
+        shown = readable(pa.Table.from_batches(list(state.export(0))))
+        assert shown.to_pylist() == [{"k": 0, "g": 1, "n": 9}, {"k": 1, "g": 1, "n": 4}]
